@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The manifest: everything about a compiled program that is not code or constants. The compiler (lib/Target) fills it,
+// the runtime executes it; it is stored in a `.loom` as CBOR. Plain data, no LLVM or MLIR types.
+#ifndef SPIKELOOM_RUNTIME_MANIFEST_H
+#define SPIKELOOM_RUNTIME_MANIFEST_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace spikeloom::runtime {
+
+enum class ElementType { f32, i16, i32 };
+
+/// A range of tiles that runs the same codelets. `units > 0` says that it owns the units of a layer: unit n lies in
+/// group g = n / (perTile * group); with r = n % (perTile * group), c = r / group and lane = r % group it is unit c of
+/// tile g * group + lane (counted from `firstTile`). An index family has units == 0 and one task per tile.
+struct Family {
+  std::string name;
+  int64_t firstTile = 0, tiles = 0;
+  int64_t units = 0, perTile = 1, group = 1;
+};
+
+/// A two-level affine slice of a buffer by task: task k starts at element (k / divisor) * outer + (k % divisor) * inner
+/// of a row-major step of the buffer, and covers `extents` with the buffer's own strides.
+struct Slice {
+  int64_t divisor = 1, outer = 0, inner = 0;
+  std::vector<int64_t> extents; // as many as the buffer's per-step dimensions
+};
+
+/// Where the authoritative copy of a buffer lives on the machine.
+enum class Home {
+  host,  // streamed by the host: inputs, labels, hyper-parameters
+  own,   // sharded by unit over a unit family (last dimension = units)
+  slice, // sharded by task over an index family, by `slice`
+};
+
+/// How the host keeps an `own` buffer: `blocked` = [group][rows...][c][lane], one contiguous piece per group of tiles;
+/// `rows` = [rows...][unit], the order of the units, `pitch` elements a row (so that lists can be built from it).
+enum class Layout { blocked, rows };
+
+struct Buffer {
+  std::string name;
+  ElementType type = ElementType::f32;
+  /// Global shape. With `steps`, the first dimension is time. For `own` the last dimension is the units.
+  std::vector<int64_t> shape;
+  bool steps = false;
+  Home home = Home::host;
+  int64_t family = -1; // index into families, for own and slice
+  Layout layout = Layout::rows;
+  /// Elements between rows of the last dimension in `rows` layout and for home host / slice: >= shape.back().
+  int64_t pitch = 0;
+  int64_t spare = 0; // elements after the end that codelets may read (prefetch of list entries)
+  std::optional<Slice> slice;
+  /// Zero-filled at the start of every run (states with initial value 0, gradient accumulators) or filled with `fill`.
+  bool clear = false;
+  double fill = 0;
+  /// Keeps its content between runs: parameters and optimiser state.
+  bool persistent = false;
+  /// Byte address in the memory of every tile of `family`; -1 for host. Holds all steps ("event tapes stay on the tiles
+  /// that made them") unless `window` > 0: then only that many steps are kept, as a ring.
+  int64_t address = -1;
+  int64_t window = 0;
+};
+
+enum class Access { read, write, update };
+
+/// How a codelet argument sees its buffer.
+enum class View {
+  own,       // this tile's units; `memref<[steps]x rows x perTile>`
+  broadcast, // the whole buffer (of the steps it is called for), the same on every tile
+  slice,     // this task's slice
+  partials,  // `own`-like private result [steps x rows...] of every tile that a following reduction sums in D10's order.
+             // On the host the widened codelet writes one sum per group: buffer layout [group][steps][rows...]
+};
+
+struct Argument {
+  int64_t buffer = -1;
+  View view = View::broadcast;
+  Access access = Access::read;
+  /// Time-indexed: the codelet is called with a pointer to step t0 + shift of the buffer.
+  bool steps = false;
+  int64_t shift = 0;
+  std::optional<Slice> slice; // for View::slice when it differs from the buffer's own
+  int64_t address = -1;       // byte address of the staging copy on the tile, for arguments that are not at home
+};
+
+/// Native code. Every entry has the C signature
+///   void f(void *const *arguments, int64_t steps, int64_t task, int64_t *cycles)
+/// `host`: for a unit family computes one group (task = first tile of the group), for an index family one task; pointers
+///   address the host layout of the step/group/task. `cycles` is unused by it.
+/// `cycles`: writes the tile cycles of each of the `steps` steps; same arguments as `strict`, but only reads data that
+///   decides trip counts; `cyclesUniform` says that all tiles of the family take the same, so that one call serves all.
+/// `strict`: one tile, compact tile-memory layout; two more arguments: (…, void *context,
+///   void (*check)(void *context, int64_t address, int32_t bytes, int32_t flags, int32_t location)) called before every
+///   access: address = byte pointer value, flags bit 0 = store; location = index into Manifest::locations.
+struct Codelet {
+  std::string name;
+  std::string host, cycles, strict; // symbol names in the native object
+  bool cyclesUniform = true;
+  /// Do the cycles depend on data? If not, one call with zeroed arguments at compile time gives `staticCycles`.
+  bool cyclesStatic = false;
+};
+
+/// One compute step of a phase: a codelet on the tiles of a family, for one chunk of time.
+struct Stage {
+  std::string name;
+  std::string layer; // for the profile's `layers`
+  std::string kind;  // forward, lists, concat, backward, reduce, loss, optimizer, ...
+  int64_t codelet = -1;
+  int64_t family = -1;
+  std::vector<Argument> arguments;
+  /// Superstep of chunk k within the phase: k * interval + offset.
+  int64_t offset = 0;
+  /// Static cost of bringing the arguments in before it runs.
+  int64_t exchangeBytesPerTile = 0, exchangeCycles = 0;
+  /// The stage sums `partials` over groups on the host: the runtime adds the groups in order (argument 0 = partials,
+  /// argument 1 = result) and runs no native code; strict runs the codelet on its tiles.
+  bool groupSum = false;
+};
+
+/// A loop over time (or, with steps == 1, a single pass). Reverse phases run t = steps-1 .. 0, codelets included: a
+/// codelet called for steps [t0, t0+n) of a reverse phase walks them backwards itself.
+struct Phase {
+  std::string name;
+  int64_t steps = 1;
+  bool reverse = false;
+  int64_t chunk = 1, interval = 1;
+  std::vector<Stage> stages;
+  /// Host order: sets of stages in topological order; a set with `feedback` advances one step at a time through its
+  /// stages, any other is a single stage run for all steps, groups in parallel.
+  struct HostSet {
+    std::vector<int64_t> stages;
+    bool feedback = false;
+  };
+  std::vector<HostSet> hostOrder;
+};
+
+enum class Role { input, output, parameter, state, gradient, optimizer, label, weight, hyper, loss, correct };
+
+/// A buffer that people name.
+struct Port {
+  std::string name;
+  Role role = Role::input;
+  int64_t buffer = -1;
+  /// Shape in the user's order. Parameters: the file's shape; `transposed` says that the buffer holds [in][out].
+  std::vector<int64_t> shape;
+  bool transposed = false;
+  bool trainable = false;
+  double initial = 0;  // states
+  std::string pair;    // state output -> its input; gradient, optimizer -> their parameter
+  int64_t constant = -1; // offset of the initial value (row-major, user's shape) in the constants section, bytes
+};
+
+struct EventLayer {
+  std::string name;
+  int64_t units = 0, capacity = 0;
+  int64_t info = -1; // buffer [T][B][10] i32 with counts (see Events)
+};
+
+struct Optimizer {
+  std::string kind; // "", "sgd", "adam"
+  double learningRate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum = 0;
+};
+
+struct MachineInfo {
+  std::string name;
+  int64_t chips = 1, tiles = 0, tileMemoryBytes = 0;
+  double clockHz = 0;
+  int64_t syncCycles = 0, computeLaunchCycles = 0;
+  double hostBytesPerSecond = 0;
+};
+
+struct Location {
+  std::string text; // the user's node, else file:line:col
+};
+
+struct Manifest {
+  std::string program;
+  MachineInfo machine;
+  int64_t batch = 0, steps = 0;
+  std::vector<Family> families;
+  std::vector<Buffer> buffers;
+  std::vector<Codelet> codelets;
+  std::vector<Phase> phases;
+  std::vector<Port> ports;
+  std::vector<EventLayer> events;
+  std::vector<Location> locations;
+  Optimizer optimizer;
+  int64_t tilesUsed = 0, tileMemoryMax = 0;
+  double tileMemoryMean = 0;
+};
+
+} // namespace spikeloom::runtime
+#endif
