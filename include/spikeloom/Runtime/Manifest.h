@@ -23,7 +23,9 @@ struct Family {
 };
 
 /// A two-level affine slice of a buffer by task: task k starts at element (k / divisor) * outer + (k % divisor) * inner
-/// of a row-major step of the buffer, and covers `extents` with the buffer's own strides.
+/// of a row-major step of the buffer (counted without the host's pitch), and covers `extents` with the buffer's own
+/// strides. The last tasks' slices may hang over the end of a dimension: only the part inside exists and moves. The
+/// slices of a buffer at home on an index family cover every element exactly once.
 struct Slice {
   int64_t divisor = 1, outer = 0, inner = 0;
   std::vector<int64_t> extents; // as many as the buffer's per-step dimensions
@@ -72,7 +74,10 @@ enum class View {
   broadcast, // the whole buffer (of the steps it is called for), the same on every tile
   slice,     // this task's slice
   partials,  // `own`-like private result [steps x rows...] of every tile that a following reduction sums in D10's order.
-             // On the host the widened codelet writes one sum per group: buffer layout [group][steps][rows...]
+             // The buffer has home `own` and shape [steps x rows...], without units; every tile of the family has all of
+             // it at `address`. On the host the widened codelet writes one sum per group: [group][steps][rows...].
+             // The `groupSum` stage reads it as argument 0: on the machine every task gets, at the argument's address,
+             // [tile of the family][steps of the chunk][extents of the argument's slice, or all rows].
 };
 
 struct Argument {
@@ -83,7 +88,11 @@ struct Argument {
   bool steps = false;
   int64_t shift = 0;
   std::optional<Slice> slice; // for View::slice when it differs from the buffer's own
-  int64_t address = -1;       // byte address of the staging copy on the tile, for arguments that are not at home
+  /// Byte address of the staging copy on the tile: [steps of the chunk][what the view shows], compact; -1 for arguments
+  /// at home. Only arguments with home `host` may be written through a staging copy.
+  int64_t address = -1;
+  /// The codelet's `cycles` entry reads it. Where it does not, the engine saves itself a compact copy.
+  bool decidesCycles = true;
 };
 
 /// Native code. Every entry has the C signature
@@ -99,7 +108,7 @@ struct Codelet {
   std::string name;
   std::string host, cycles, strict; // symbol names in the native object
   bool cyclesUniform = true;
-  /// Do the cycles depend on data? If not, one call with zeroed arguments at compile time gives `staticCycles`.
+  /// The cycles depend neither on data nor on the step: one call for one step serves all steps of all runs.
   bool cyclesStatic = false;
 };
 
@@ -151,6 +160,7 @@ struct Port {
   double initial = 0;  // states
   std::string pair;    // state output -> its input; gradient, optimizer -> their parameter
   int64_t constant = -1; // offset of the initial value (row-major, user's shape) in the constants section, bytes
+  int64_t classes = 0;   // labels: they lie in [0, classes); 0 when nobody knows
 };
 
 struct EventLayer {
@@ -166,7 +176,7 @@ struct Optimizer {
 
 struct MachineInfo {
   std::string name;
-  int64_t chips = 1, tiles = 0, tileMemoryBytes = 0;
+  int64_t chips = 1, tiles = 0, tileMemoryBytes = 0; // tiles of all chips together
   double clockHz = 0;
   int64_t syncCycles = 0, computeLaunchCycles = 0;
   double hostBytesPerSecond = 0;
