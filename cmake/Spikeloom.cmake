@@ -21,6 +21,8 @@ if(SPIKELOOM_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# TableGen reads the directory's include path.
+include_directories(SYSTEM ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 include_directories(${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include)
 link_directories(${LLVM_BUILD_LIBRARY_DIR})
 

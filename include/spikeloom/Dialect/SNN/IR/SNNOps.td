@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations of the snn dialect.
+#ifndef SPIKELOOM_DIALECT_SNN_IR_SNNOPS
+#define SPIKELOOM_DIALECT_SNN_IR_SNNOPS
+
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "spikeloom/Dialect/SNN/IR/SNNAttributes.td"
+include "spikeloom/Dialect/SNN/IR/SNNInterfaces.td"
+
+class SNN_Op<string mnemonic, list<Trait> traits = []> : Op<SNN_Dialect, mnemonic, traits>;
+
+def SNN_Tensor : RankedTensorOf<[F32]>;
+def SNN_Differentiable : DeclareOpInterfaceMethods<SNN_DifferentiableOpInterface>;
+
+//===----------------------------------------------------------------------===//
+// Time
+//===----------------------------------------------------------------------===//
+
+def SNN_ScanOp : SNN_Op<"scan", [
+    AttrSizedOperandSegments, AttrSizedResultSegments, RecursiveMemoryEffects,
+    SingleBlockImplicitTerminator<"::spikeloom::snn::YieldOp">]> {
+  let summary = "a loop over time with explicit state";
+  let description = [{
+    Runs its body for each of T steps, T being the first dimension of the sequences (or the attribute `steps` when
+    there is none). The body's arguments are one step of each sequence, then the states; `snn.yield` gives one step
+    of each stacked result, then the new states. Values from outside (parameters) are captured. With `reverse` the
+    steps run from T-1 to 0; step t still reads and writes row t. The results are the stacked values, then the states
+    after the last step.
+
+    ```mlir
+    %spikes, %last = snn.scan over(%xt = %x : tensor<100x48x784xf32>) state(%v = %v0 : tensor<48x10xf32>)
+        -> (tensor<100x48x10xf32>), (tensor<48x10xf32>) {
+      %i = snn.linear %xt, %w : (tensor<48x784xf32>, tensor<10x784xf32>) -> tensor<48x10xf32>
+      %s, %v1 = snn.neuron %i, %v {decay = 0.9 : f32} : tensor<48x10xf32>, tensor<48x10xf32> -> tensor<48x10xf32>, tensor<48x10xf32>
+      snn.yield step(%s : tensor<48x10xf32>) state(%v1 : tensor<48x10xf32>)
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<SNN_Tensor>:$sequences, Variadic<SNN_Tensor>:$inits,
+                       UnitAttr:$reverse, OptionalAttr<I64Attr>:$steps);
+  let results = (outs Variadic<SNN_Tensor>:$stacked, Variadic<SNN_Tensor>:$finals);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let hasCanonicalizer = 1;
+  let extraClassDeclaration = [{
+    /// The number of steps T.
+    int64_t getNumSteps();
+    /// Body arguments: one step of each sequence.
+    ::mlir::Block::BlockArgListType getStepArgs() { return getBody().front().getArguments().take_front(getSequences().size()); }
+    /// Body arguments: the states at the start of the step.
+    ::mlir::Block::BlockArgListType getStateArgs() { return getBody().front().getArguments().drop_front(getSequences().size()); }
+    ::spikeloom::snn::YieldOp getYield();
+    /// The type of one step of a stacked type (the first dimension dropped, the encoding kept), and the reverse.
+    static ::mlir::RankedTensorType getStepType(::mlir::RankedTensorType stacked);
+    static ::mlir::RankedTensorType getStackedType(::mlir::RankedTensorType step, int64_t steps);
+  }];
+}
+
+def SNN_YieldOp : SNN_Op<"yield", [Pure, Terminator, AttrSizedOperandSegments, HasParent<"ScanOp">]> {
+  let summary = "ends a step of a scan";
+  let description = [{
+    Gives one step of each stacked result and the new value of each state.
+
+    Example: `snn.yield step(%s : tensor<48x10xf32>) state(%v1 : tensor<48x10xf32>)`
+  }];
+  let arguments = (ins Variadic<SNN_Tensor>:$stepValues, Variadic<SNN_Tensor>:$states);
+  let assemblyFormat = [{
+    (`step` `(` $stepValues^ `:` type($stepValues) `)`)? (`state` `(` $states^ `:` type($states) `)`)? attr-dict
+  }];
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange(), ::mlir::ValueRange()); }]>];
+}
+
+//===----------------------------------------------------------------------===//
+// Synapses
+//===----------------------------------------------------------------------===//
+
+def SNN_LinearOp : SNN_Op<"linear", [Pure, SNN_Differentiable]> {
+  let summary = "synapses: input times transposed weights, plus bias";
+  let description = [{
+    `result[b, o] = sum over i of input[b, i] * weight[o, i]  (+ bias[o])`. Of an event tensor only the true spikes
+    are read. Sums run over i in ascending order from +0, the bias is added last.
+
+    Example: `%i = snn.linear %x, %w bias(%b : tensor<10xf32>) : (tensor<48x784xf32>, tensor<10x784xf32>) -> tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input, SNN_Tensor:$weight, Optional<SNN_Tensor>:$bias);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? attr-dict
+    `:` `(` type($input) `,` type($weight) `)` `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_LinearInputGradOp : SNN_Op<"linear_input_grad", [Pure]> {
+  let summary = "adjoint of the synapses with respect to their input";
+  let description = [{
+    `result[b, i] = sum over o of gradient[b, o] * weight[o, i]`. With a support the result is an event tensor with
+    the support of that operand and only its listed entries are computed.
+
+    The order of the sum is part of the meaning: the optional `placement = [group, perTile]` (written by the
+    partition) says which output units share a tile: unit o lies in group g = o / (perTile * group); with
+    r = o mod (perTile * group) it is unit r / group of the tile in lane r mod group. A tile adds its units in
+    ascending order from +0; the tiles of a group are added as sixteen strided partial sums (lane q, q+16, ...; absent
+    lanes count +0) and a halving tree; groups are added in ascending order. Without it all units are one tile's.
+
+    Example: `%dx = snn.linear_input_grad %g, %w support(%e : tensor<48x784xf32, #snn.events<capacity = 32>>) : (tensor<48x10xf32>, tensor<10x784xf32>) -> tensor<48x784xf32, #snn.events<capacity = 32>>`
+  }];
+  let arguments = (ins SNN_Tensor:$gradient, SNN_Tensor:$weight, Optional<SNN_Tensor>:$support,
+                       OptionalAttr<DenseI64ArrayAttr>:$placement);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = [{
+    $gradient `,` $weight (`support` `(` $support^ `:` type($support) `)`)? attr-dict
+    `:` `(` type($gradient) `,` type($weight) `)` `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_LinearWeightGradOp : SNN_Op<"linear_weight_grad", [Pure, AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "adjoint of the synapses with respect to their weights, added to an accumulator";
+  let description = [{
+    `result[o, i] = accumulator[o, i] + sum over b of gradient[b, o] * input[b, i]`, b ascending, each product added
+    to the accumulator in turn. Of an event tensor only the true spikes are read (binary ones without a product).
+
+    Example: `%dw1 = snn.linear_weight_grad %g, %x into %dw : (tensor<48x10xf32>, tensor<48x784xf32>) -> tensor<10x784xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$gradient, SNN_Tensor:$input, SNN_Tensor:$accumulator);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = [{
+    $gradient `,` $input `into` $accumulator attr-dict `:` `(` type($gradient) `,` type($input) `)` `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_BatchSumOp : SNN_Op<"batch_sum", [Pure, AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "sums a value over the samples of a batch, onto an accumulator";
+  let description = [{
+    `result[n] = accumulator[n] + sum over b of value[b, n]`, b ascending, each added in turn: the gradient of a
+    bias or of a per-unit parameter.
+
+    Example: `%db1 = snn.batch_sum %g into %db : tensor<48x10xf32> -> tensor<10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$value, SNN_Tensor:$accumulator);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$value `into` $accumulator attr-dict `:` type($value) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Neurons
+//===----------------------------------------------------------------------===//
+
+def SNN_NeuronOp : SNN_Op<"neuron", [Pure, SNN_Differentiable, AttrSizedOperandSegments,
+                                   AttrSizedResultSegments]> {
+  let summary = "one step of a spiking neuron";
+  let description = [{
+    With input x, membrane v, decay d, gain g, threshold θ, `lt = (1 - d) * leak` and H the comparison (`cmp`):
+
+    | `order` | `reset_time` | update, fire, reset |
+    | --- | --- | --- |
+    | `integrate_fire` | `same_step` | `m = (d v + g x) + lt`, `s = H(m, θ)`, subtract: `v' = m - s θ`, value: `v' = s ? v_reset : m` |
+    | `integrate_fire` | `delayed` | `r = H(v, θ)`, subtract: `v' = ((d v + g x) + lt) - r θ`, value of `decayed_state`: `v' = (d (r ? v_reset : v) + g x) + lt`, value of `whole_update`: `v' = r ? v_reset : (d v + g x) + lt`; `s = H(v', θ)` |
+    | `fire_integrate` | - | `s = H(v, θ)`, then as delayed with r = s |
+
+    Every operation is rounded by itself; factors of 1 and terms of 0 are left out. The results are the spikes (times
+    `graded`), the new membrane and, on request, the compared membrane (what θ was compared with, before the reset):
+    the tape of the surrogate gradient; and `fired`, dense: 1 where the reset of this step applies (s, or r when
+    delayed), dropped spikes included. Where the spikes are an event tensor, the compared membrane has its support.
+    Entries that do not fire but have a compared membrane above `near * θ` are listed after the spikes.
+
+    `decay` and `threshold` may be operands of shape `[N]` or `[]`: learnable or per-neuron values.
+    `detach_reset` (the default) lets no gradient flow through s and r in the reset terms.
+
+    Example: `%s, %v1 = snn.neuron %i, %v {decay = 0.95 : f32, reset_time = #snn.reset_time<delayed>} : tensor<48x10xf32>, tensor<48x10xf32> -> tensor<48x10xf32>, tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input, SNN_Tensor:$membrane,
+      Optional<SNN_Tensor>:$decays, Optional<SNN_Tensor>:$thresholds,
+      DefaultValuedAttr<SNN_FireOrderAttr, "::spikeloom::snn::FireOrder::integrate_fire">:$order,
+      DefaultValuedAttr<SNN_ResetTimeAttr, "::spikeloom::snn::ResetTime::same_step">:$reset_time,
+      DefaultValuedAttr<SNN_ResetKindAttr, "::spikeloom::snn::ResetKind::subtract">:$reset_kind,
+      DefaultValuedAttr<SNN_ResetScopeAttr, "::spikeloom::snn::ResetScope::decayed_state">:$reset_scope,
+      DefaultValuedAttr<SNN_ComparisonAttr, "::spikeloom::snn::Comparison::gt">:$cmp,
+      DefaultValuedAttr<F32Attr, "1.0f">:$decay,
+      DefaultValuedAttr<F32Attr, "1.0f">:$gain,
+      DefaultValuedAttr<F32Attr, "0.0f">:$leak,
+      DefaultValuedAttr<F32Attr, "1.0f">:$threshold,
+      DefaultValuedAttr<F32Attr, "0.0f">:$v_reset,
+      DefaultValuedAttr<F32Attr, "1.0f">:$graded,
+      OptionalAttr<F32Attr>:$near,
+      OptionalAttr<SNN_SurrogateAttr>:$surrogate,
+      DefaultValuedAttr<BoolAttr, "true">:$detach_reset);
+  let results = (outs SNN_Tensor:$spikes, SNN_Tensor:$next, Optional<SNN_Tensor>:$compared,
+                      Optional<SNN_Tensor>:$fired);
+  let assemblyFormat = [{
+    $input `,` $membrane (`decay` `(` $decays^ `:` type($decays) `)`)? (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)?
+    attr-dict `:` type($input) `,` type($membrane) `->` type($spikes) `,` type($next)
+    (`compared` `(` type($compared)^ `)`)? (`fired` `(` type($fired)^ `)`)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The surrogate in effect: the attribute's, else fast_sigmoid with slope 25.
+    ::spikeloom::snn::SurrogateAttr getSurrogateOrDefault();
+  }];
+}
+
+def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegments]> {
+  let summary = "adjoint of one step of a spiking neuron";
+  let description = [{
+    From the cotangent of the spikes (dense, or with the support of the compared membrane), the cotangent of the new
+    membrane and the compared membrane p, computes the cotangents of input and old membrane. With σ'(p - θ) the
+    surrogate derivative, on the support only, and c = spike_cotangent * graded * σ' there and 0 elsewhere:
+
+    | reset | cotangents (gv' = cotangent of the new membrane) |
+    | --- | --- |
+    | delayed, subtract or none | `a = gv' + c`; input `g a`, membrane `d a` |
+    | delayed, value | `a = gv' + c`; input `g a` (0 where r under `whole_update`), membrane `d a`, 0 where r |
+    | same_step, subtract or none | `a = gv' + c` (not detached: `gv' + (c - gv' θ σ')`); input `g a`, membrane `d a` |
+    | same_step, value | `a = (s ? 0 : gv') + c` (not detached: `+ gv' (v_reset - p) σ'`); input `g a`, membrane `d a` |
+    | fire_integrate, subtract or none | input `g gv'`, membrane `d gv' + c` (not detached: `- gv' θ σ'`) |
+
+    `fired` (1 where the neuron really fired, dropped or not) is read where the reset needs it.
+
+    Example: `%gx, %gv = snn.neuron_adjoint %gs, %gv1, %p {decay = 0.95 : f32} : tensor<48x10xf32>, tensor<48x10xf32>, tensor<48x10xf32> -> tensor<48x10xf32>, tensor<48x10xf32>`
+  }];
+  let arguments = (ins Optional<SNN_Tensor>:$spikeCotangent, Optional<SNN_Tensor>:$nextCotangent,
+      SNN_Tensor:$compared, Optional<SNN_Tensor>:$fired,
+      Optional<SNN_Tensor>:$decays, Optional<SNN_Tensor>:$thresholds,
+      DefaultValuedAttr<SNN_FireOrderAttr, "::spikeloom::snn::FireOrder::integrate_fire">:$order,
+      DefaultValuedAttr<SNN_ResetTimeAttr, "::spikeloom::snn::ResetTime::same_step">:$reset_time,
+      DefaultValuedAttr<SNN_ResetKindAttr, "::spikeloom::snn::ResetKind::subtract">:$reset_kind,
+      DefaultValuedAttr<SNN_ResetScopeAttr, "::spikeloom::snn::ResetScope::decayed_state">:$reset_scope,
+      DefaultValuedAttr<SNN_ComparisonAttr, "::spikeloom::snn::Comparison::gt">:$cmp,
+      DefaultValuedAttr<F32Attr, "1.0f">:$decay,
+      DefaultValuedAttr<F32Attr, "1.0f">:$gain,
+      DefaultValuedAttr<F32Attr, "1.0f">:$threshold,
+      DefaultValuedAttr<F32Attr, "0.0f">:$v_reset,
+      DefaultValuedAttr<F32Attr, "1.0f">:$graded,
+      SNN_SurrogateAttr:$surrogate,
+      DefaultValuedAttr<BoolAttr, "true">:$detach_reset);
+  let results = (outs SNN_Tensor:$inputCotangent, SNN_Tensor:$membraneCotangent);
+  let assemblyFormat = [{
+    (`spikes` `(` $spikeCotangent^ `:` type($spikeCotangent) `)`)? (`next` `(` $nextCotangent^ `:` type($nextCotangent) `)`)?
+    `compared` `(` $compared `:` type($compared) `)` (`fired` `(` $fired^ `:` type($fired) `)`)?
+    (`decay` `(` $decays^ `:` type($decays) `)`)? (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)?
+    attr-dict `->` type($inputCotangent) `,` type($membraneCotangent)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_IntegratorOp : SNN_Op<"integrator", [Pure, SNN_Differentiable, AllTypesMatch<["state", "next"]>]> {
+  let summary = "one step of a leaky integrator: a readout or a synaptic current";
+  let description = [{
+    `v' = (decay * v + gain * x) + (1 - decay) * leak`; factors of 1 and terms of 0 are left out. `decay` may be an
+    operand of shape `[N]` or `[]`.
+
+    Example: `%v1 = snn.integrator %x, %v {decay = 0.9 : f32} : tensor<48x10xf32>, tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input, SNN_Tensor:$state, Optional<SNN_Tensor>:$decays,
+      DefaultValuedAttr<F32Attr, "1.0f">:$decay,
+      DefaultValuedAttr<F32Attr, "1.0f">:$gain,
+      DefaultValuedAttr<F32Attr, "0.0f">:$leak);
+  let results = (outs SNN_Tensor:$next);
+  let assemblyFormat = [{
+    $input `,` $state (`decay` `(` $decays^ `:` type($decays) `)`)? attr-dict `:` type($input) `,` type($state)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_SpikeOp : SNN_Op<"spike", [Pure, SNN_Differentiable, AllTypesMatch<["value", "spikes"]>]> {
+  let summary = "the step function with a surrogate derivative";
+  let description = [{
+    1 where the value compares (`cmp`) with the threshold, else 0: for neurons that are written as arithmetic.
+    `thresholds` may be an operand of the value's shape, `[N]` or `[]`.
+
+    Example: `%s = snn.spike %v {threshold = 1.0 : f32} : tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$value, Optional<SNN_Tensor>:$thresholds,
+      DefaultValuedAttr<SNN_ComparisonAttr, "::spikeloom::snn::Comparison::gt">:$cmp,
+      DefaultValuedAttr<F32Attr, "1.0f">:$threshold,
+      OptionalAttr<SNN_SurrogateAttr>:$surrogate);
+  let results = (outs SNN_Tensor:$spikes);
+  let assemblyFormat = [{
+    $value (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)? attr-dict `:` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Events
+//===----------------------------------------------------------------------===//
+
+def SNN_CompressOp : SNN_Op<"compress", [Pure, SNN_Differentiable]> {
+  let summary = "makes an event tensor of a dense one";
+  let description = [{
+    Lists the entries that are not zero, ascending, and cuts the list at the capacity. The result type says whether
+    the events are binary (then every entry that is not zero counts as 1).
+
+    Example: `%e = snn.compress %x : tensor<48x784xf32> -> tensor<48x784xf32, #snn.events<capacity = 32, binary = true>>`
+  }];
+  let arguments = (ins SNN_Tensor:$input);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+def SNN_ExpandOp : SNN_Op<"expand", [Pure, SNN_Differentiable]> {
+  let summary = "the dense tensor of an event tensor";
+  let description = [{
+    The values of the support, zero elsewhere.
+
+    Example: `%x = snn.expand %e : tensor<48x784xf32, #snn.events<capacity = 32>> -> tensor<48x784xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SNN_RestrictOp : SNN_Op<"restrict", [Pure]> {
+  let summary = "the values of a dense tensor on the support of an event tensor";
+  let description = [{
+    Adjoint of `snn.expand`: an event tensor with the support of `like` (spikes and near entries) and the values that
+    the dense tensor has there.
+
+    Example: `%c = snn.restrict %g like %e : tensor<48x10xf32>, tensor<48x10xf32, #snn.events<capacity = 4, binary = true>> -> tensor<48x10xf32, #snn.events<capacity = 4>>`
+  }];
+  let arguments = (ins SNN_Tensor:$input, SNN_Tensor:$like);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input `like` $like attr-dict `:` type($input) `,` type($like) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SNN_AccumulateOp : SNN_Op<"accumulate", [Pure, SameOperandsAndResultType]> {
+  let summary = "sum of two event cotangents with one support";
+  let description = [{
+    Both operands are cotangents of the same event value, so their supports are equal; the sum is entry by entry.
+
+    Example: `%c = snn.accumulate %a, %b : tensor<48x10xf32, #snn.events<capacity = 4>>`
+  }];
+  let arguments = (ins SNN_Tensor:$lhs, SNN_Tensor:$rhs);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes and sums
+//===----------------------------------------------------------------------===//
+
+def SNN_BroadcastOp : SNN_Op<"broadcast", [Pure, SNN_Differentiable]> {
+  let summary = "spreads a parameter over units and samples";
+  let description = [{
+    From `[N]` or `[]` to `[B, N]`, or from `[B, 1]`.
+
+    Example: `%d = snn.broadcast %beta : tensor<10xf32> -> tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SNN_SumTimeOp : SNN_Op<"sum_time", [Pure, SNN_Differentiable]> {
+  let summary = "sum over the time steps";
+  let description = [{
+    From `[T, B, N]` to `[B, N]`, t ascending from +0: spike counts, summed readouts.
+
+    Example: `%count = snn.sum_time %s : tensor<100x48x10xf32> -> tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SNN_RepeatTimeOp : SNN_Op<"repeat_time", [Pure]> {
+  let summary = "the same value at every time step";
+  let description = [{
+    From `[B, N]` to `[T, B, N]`: adjoint of `snn.sum_time`.
+
+    Example: `%g = snn.repeat_time %dcount : tensor<48x10xf32> -> tensor<100x48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Loss and optimisers
+//===----------------------------------------------------------------------===//
+
+def SNN_CrossEntropyOp : SNN_Op<"cross_entropy", [Pure]> {
+  let summary = "softmax cross-entropy with its gradient";
+  let description = [{
+    For logits `[B, C]`, labels `[B]` and sample weights w `[B]` (the host passes 1 / number of valid samples, and 0
+    for padding): loss = sum over b of w_b (log(sum over c of exp(l_bc - max_b)) + max_b - l_b,label); gradient = w_b (softmax_bc -
+    onehot_bc); correct = number of samples with w_b > 0 whose lowest arg-max is the label. Sums ascending.
+
+    Example: `%loss, %d, %ok = snn.cross_entropy %l, %y, %w : tensor<48x10xf32>, tensor<48xi32>, tensor<48xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$logits, RankedTensorOf<[I32]>:$labels, SNN_Tensor:$weights);
+  let results = (outs SNN_Tensor:$loss, SNN_Tensor:$gradient, SNN_Tensor:$correct);
+  let assemblyFormat = [{
+    $logits `,` $labels `,` $weights attr-dict `:` type($logits) `,` type($labels) `,` type($weights) 
+    `->` type($loss) `,` type($gradient) `,` type($correct)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_SgdOp : SNN_Op<"sgd", [Pure, AllTypesMatch<["parameter", "gradient", "result"]>]> {
+  let summary = "one step of stochastic gradient descent";
+  let description = [{
+    `p' = p - hyper[0] * g`; `hyper` is `tensor<4xf32>` with the learning rate first.
+
+    Example: `%p1 = snn.sgd %p, %g, %h : tensor<10x784xf32>, tensor<4xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$parameter, SNN_Tensor:$gradient, SNN_Tensor:$hyper);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$parameter `,` $gradient `,` $hyper attr-dict `:` type($parameter) `,` type($hyper)";
+}
+
+def SNN_AdamOp : SNN_Op<"adam", [Pure, AllTypesMatch<["parameter", "gradient", "first", "second", "result",
+                                                      "nextFirst", "nextSecond"]>]> {
+  let summary = "one step of Adam";
+  let description = [{
+    `m' = beta1 m + (1 - beta1) g`, `v' = beta2 v + ((1 - beta2) g) g`,
+    `p' = p - hyper[0] * (m' / (sqrt(v') * hyper[1] + eps))` with hyper[0] = lr / (1 - beta1^t) and hyper[1] =
+    1 / sqrt(1 - beta2^t), which the host computes for step t (Kingma and Ba 2015, as in PyTorch).
+
+    Example: `%p1, %m1, %v1 = snn.adam %p, %g, %m, %v, %h : tensor<10x784xf32>, tensor<4xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$parameter, SNN_Tensor:$gradient, SNN_Tensor:$first, SNN_Tensor:$second, SNN_Tensor:$hyper,
+      DefaultValuedAttr<F32Attr, "0.9f">:$beta1, DefaultValuedAttr<F32Attr, "0.999f">:$beta2,
+      DefaultValuedAttr<F32Attr, "1e-8f">:$epsilon);
+  let results = (outs SNN_Tensor:$result, SNN_Tensor:$nextFirst, SNN_Tensor:$nextSecond);
+  let assemblyFormat = [{
+    $parameter `,` $gradient `,` $first `,` $second `,` $hyper attr-dict `:` type($parameter) `,` type($hyper)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Registration of dialects, passes and pipelines.
+#include "spikeloom/Pipelines/Registration.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/Passes.h"
+#include "spikeloom/Dialect/SNN/IR/SNNDialect.h"
+#include "spikeloom/Dialect/Tile/IR/TileDialect.h"
+
+void spikeloom::registerDialects(mlir::DialectRegistry &registry) {
+  registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::math::MathDialect,
+                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect, snn::SNNDialect,
+                  tile::TileDialect>();
+}
+
+void spikeloom::registerPasses() { mlir::registerTransformsPasses(); }
