@@ -31,5 +31,9 @@ private:
   std::variant<T, Error> content;
 };
 
+/// The outcome of an action that has no value: `if (Status done = save(); !done) report(done.error());`
+using Status = Result<std::monostate>;
+inline Status success() { return std::monostate(); }
+
 } // namespace spikeloom
 #endif
