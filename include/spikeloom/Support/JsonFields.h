@@ -113,6 +113,17 @@ public:
     }
   }
 
+  void strings(const std::string &name, std::vector<std::string> &out, bool required = true) {
+    const nlohmann::json *value = array(name, required);
+    if (!value)
+      return;
+    for (const nlohmann::json &element : *value) {
+      if (!element.is_string())
+        return fail("field '" + name + "' must hold strings, found " + describe(element));
+      out.push_back(element.get<std::string>());
+    }
+  }
+
   /// An array of objects; `read` gets the fields of each.
   template <typename Read> void objects(const std::string &name, Read read, bool required = true) {
     const nlohmann::json *value = array(name, required);
