@@ -3,6 +3,7 @@
 #include "spikeloom/Pipelines/Registration.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -10,11 +11,15 @@
 #include "mlir/Transforms/Passes.h"
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.h"
 #include "spikeloom/Dialect/Tile/IR/TileDialect.h"
+#include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
 
 void spikeloom::registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::math::MathDialect,
-                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect, snn::SNNDialect,
-                  tile::TileDialect>();
+  registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect,
+                  mlir::math::MathDialect, mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                  mlir::vector::VectorDialect, snn::SNNDialect, tile::TileDialect>();
 }
 
-void spikeloom::registerPasses() { mlir::registerTransformsPasses(); }
+void spikeloom::registerPasses() {
+  mlir::registerTransformsPasses();
+  tile::registerTilePasses();
+}

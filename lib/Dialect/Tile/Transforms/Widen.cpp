@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The pass tile-widen and the signature of the functions it makes.
+#include "Widener.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
+
+using namespace mlir;
+using namespace spikeloom::tile;
+
+namespace spikeloom::tile {
+#define GEN_PASS_DEF_TILEWIDENPASS
+#include "spikeloom/Dialect/Tile/Transforms/TilePasses.h.inc"
+} // namespace spikeloom::tile
+
+Widener::Widener(func::FuncOp codelet, const CodeletInfo &info, int64_t ahead)
+    : codelet(codelet), info(info), ahead(ahead), uniformity(codelet, info.lanes),
+      builder(codelet->getContext()) {}
+
+/// `own` arguments get a last dimension of lanes. In layout `rows` the lanes and units of a row are
+/// neighbours and rows lie a pitch apart, so that the array is that of the layer; in layout `blocked` a group
+/// has one contiguous piece.
+MemRefType Widener::hostType(unsigned argument) {
+  auto type = cast<MemRefType>(codelet.getArgument(argument).getType());
+  SmallVector<int64_t> shape(type.getShape());
+  auto pitch = codelet.getArgAttrOfType<IntegerAttr>(argument, kPitchAttr);
+  auto layout = codelet.getArgAttrOfType<StringAttr>(argument, kLayoutAttr);
+  bool own = viewOf(codelet, argument) == View::own,
+       blocked = own && layout && layout.getValue() == "blocked";
+  bool wide = own && info.lanes > 1;
+  if (wide)
+    shape.push_back(info.lanes);
+  int64_t rowDims = wide ? 2 : 1; // trailing dimensions that make a row
+  if (!pitch || blocked || int64_t(shape.size()) <= rowDims)
+    return MemRefType::get(shape, type.getElementType());
+  SmallVector<int64_t> strides(shape.size(), 1);
+  if (wide)
+    strides[shape.size() - 2] = info.lanes;
+  int64_t stride = pitch.getInt();
+  for (int64_t dim = int64_t(shape.size()) - rowDims - 1; dim >= 0; --dim) {
+    strides[dim] = stride;
+    stride *= dim ? shape[dim] : 1;
+  }
+  return MemRefType::get(shape, type.getElementType(), StridedLayoutAttr::get(type.getContext(), 0, strides));
+}
+
+LogicalResult Widener::run() {
+  unsigned arrays = codelet.getNumArguments() - 2;
+  SmallVector<Type> types;
+  for (unsigned i = 0; i < arrays; ++i) {
+    types.push_back(hostType(i));
+    if (info.lanes > 1 && viewOf(codelet, i) == View::slice)
+      return codelet.emitOpError("argument ")
+             << i << " is a 'slice', which differs between the tiles of a group; a codelet with '"
+             << kLanesAttr << "' " << info.lanes << " can have own, broadcast and partials arguments";
+  }
+  types.append(2, builder.getIndexType());
+  host = createVersion(codelet, kHostSuffix, types);
+  map.map(codelet.getArguments(), host.getArguments());
+  builder.setInsertionPointToStart(&host.getBody().front());
+  if (info.lanes > 1 && info.tiles() % info.lanes != 0) {
+    Location loc = codelet.getLoc();
+    Value tiles = splat(loc, indexConstant(builder, loc, info.tiles()));
+    present = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, vector(taskOf(codelet)), tiles);
+  }
+  if (succeeded(copyBody(codelet.getBody().front()))) {
+    func::ReturnOp::create(builder, codelet.getLoc());
+    return success();
+  }
+  host.erase();
+  return failure();
+}
+
+namespace {
+struct WidenPass : spikeloom::tile::impl::TileWidenPassBase<WidenPass> {
+  using TileWidenPassBase::TileWidenPassBase;
+
+  void runOnOperation() override {
+    for (func::FuncOp codelet : codeletsOf(getOperation())) {
+      FailureOr<CodeletInfo> info = readCodelet(codelet);
+      if (failed(info) || failed(Widener(codelet, *info, ahead).run()))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace
