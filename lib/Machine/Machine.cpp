@@ -17,7 +17,7 @@ namespace {
 struct Change {
   const char *field;
   double value;
-  Status status;
+  ConstantStatus status;
   const char *source;
 };
 
@@ -28,15 +28,16 @@ struct Preset {
 
 const std::vector<Preset> presets = {
     {"gc2",
-     {{"tiles", 1216, Status::measured, "stencils; Citadel 2019 by way of notes"},
-      {"tileMemoryBytes", 262144, Status::measured, "256 KiB; out-of-memory text of graphcore/tutorials 4"},
-      {"interleavedStart", 131072, Status::measured, "reverse: two regions of 128 KiB"},
-      {"clockHz", 1.6e9, Status::measured, "stencils"},
-      {"links.bytesPerSecond", 13.6e9, Status::measured,
+     {{"tiles", 1216, ConstantStatus::measured, "stencils; Citadel 2019 by way of notes"},
+      {"tileMemoryBytes", 262144, ConstantStatus::measured,
+       "256 KiB; out-of-memory text of graphcore/tutorials 4"},
+      {"interleavedStart", 131072, ConstantStatus::measured, "reverse: two regions of 128 KiB"},
+      {"clockHz", 1.6e9, ConstantStatus::measured, "stencils"},
+      {"links.bytesPerSecond", 13.6e9, ConstantStatus::measured,
        "poplibs: 128 Gb/s x 0.85 per link, 10 links of a ladder"}}},
-    {"gc200", {{"clockHz", 1.33e9, Status::derived, "graphcore/tutorials 6: cycles by time"}}},
+    {"gc200", {{"clockHz", 1.33e9, ConstantStatus::derived, "graphcore/tutorials 6: cycles by time"}}},
     {"bow", {}},
-    {"tiny", {{"tiles", 8, Status::assumed, "a machine for tests: 8 tiles of a Bow chip"}}},
+    {"tiny", {{"tiles", 8, ConstantStatus::assumed, "a machine for tests: 8 tiles of a Bow chip"}}},
 };
 
 const std::vector<std::string> qualities = {"scheduled", "compiled"};
@@ -80,7 +81,7 @@ void readGroup(JsonFields &json, const std::string &group, Machine &machine, boo
     if (prefix != group)
       continue;
     if (json.has(name))
-      machine.provenance[field.name] = {Status::given, where};
+      machine.provenance[field.name] = {ConstantStatus::given, where};
     else if (required)
       json.fail("field '" + name + "' is missing (start from a preset with \"base\": one of " + presetList() +
                 ")");
@@ -121,7 +122,7 @@ const std::vector<std::string> &spikeloom::machinePresets() {
   return names;
 }
 
-const char *spikeloom::toString(Status status) {
+const char *spikeloom::toString(ConstantStatus status) {
   static const char *const words[] = {"measured", "derived", "assumed", "given"};
   return words[int(status)];
 }

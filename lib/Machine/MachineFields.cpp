@@ -21,7 +21,8 @@ void write(const Slot &slot, double value) {
 
 namespace {
 
-constexpr Status measured = Status::measured, derived = Status::derived, assumed = Status::assumed;
+constexpr ConstantStatus measured = ConstantStatus::measured, derived = ConstantStatus::derived,
+                         assumed = ConstantStatus::assumed;
 
 // The name in files is the name in C++.
 #define FIELD(member, unit, minimum, value, status, source)                                                  \

@@ -17,7 +17,7 @@ struct MachineField {
   const char *unit;
   double minimum; // inclusive; a `double` must be more than that
   double value;   // on one Bow chip
-  Status status;
+  ConstantStatus status;
   const char *source;
 };
 

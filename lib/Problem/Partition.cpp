@@ -75,7 +75,7 @@ std::optional<std::string> checkInput(const PartitionProblem &problem) {
 /// Every unit family on tiles of its own with at most `load` cycles; `spare` tiles stay free. None if
 /// impossible.
 std::optional<Board> placeSeparately(const PartitionProblem &problem, double load, int64_t spare) {
-  for (bool tight : {false, true}) {
+  for (Fit fit : {Fit::host, Fit::fewTiles, Fit::anyGroup}) {
     Board board(problem);
     bool fits = true;
     for (size_t i = 0; i < problem.unitFamilies.size() && fits; ++i) {
@@ -83,7 +83,7 @@ std::optional<Board> placeSeparately(const PartitionProblem &problem, double loa
       int64_t perTile = std::min(unitsByLoad(family, load), unitsByMemory(family, problem.tileBytes));
       if (perTile < 1)
         return std::nullopt;
-      Shape shape = chooseShape(family, perTile, tight);
+      Shape shape = chooseShape(family, perTile, fit);
       int64_t first = board.takeFree(shape.tiles);
       fits = first >= 0;
       if (fits)
@@ -127,9 +127,9 @@ std::optional<Partition> placeShared(const PartitionProblem &problem) {
     bool giant = unitsByMemory(family, problem.tileBytes) * perChip < family.units && problem.chips > 1;
     int64_t tiles = giant ? all : perChip;
     int64_t perTile = ceilDiv(family.units, tiles);
-    Shape shape = chooseShape(family, perTile, true);
+    Shape shape = chooseShape(family, perTile, Fit::fewTiles);
     while (shape.tiles > tiles)
-      shape = chooseShape(family, ++perTile, true);
+      shape = chooseShape(family, ++perTile, Fit::fewTiles);
     board.placeUnits(
         i, shape,
         shape.tiles > perChip
@@ -223,8 +223,8 @@ Result<Partition> spikeloom::solvePartition(const PartitionProblem &problem) {
   std::optional<Partition> partition = place(problem);
   if (!partition)
     return Error{
-        "partition: an index family that may not share tiles finds none of its own; use more chips (--chips) "
-        "or a machine with more tiles (--machine)"};
+        "partition: index families that may not share tiles leave none for another family; use more chips "
+        "(--chips) or a machine with more tiles (--machine)"};
   partition->lowerBound = loadLowerBound(problem);
   if (partition->memoryMax > problem.tileBytes)
     partition->tooLarge = diagnose(problem, *partition);

@@ -16,7 +16,8 @@ class Board {
 public:
   explicit Board(const PartitionProblem &problem)
       : problem(problem), reserved(problem.reserveFirstTile ? 1 : 0),
-        load(problem.chips * problem.tilesPerChip), bytes(load.size()), free(problem.chips, reserved) {
+        load(problem.chips * problem.tilesPerChip), bytes(load.size()), alone(load.size()),
+        free(problem.chips, reserved) {
     result.unitFamilies.resize(problem.unitFamilies.size());
     result.indexFamilies.resize(problem.indexFamilies.size());
   }
@@ -54,25 +55,29 @@ public:
     return sum;
   }
 
-  /// The window of `count` tiles within a chip that overflows memory least and then has the least maximum
-  /// load.
+  /// The window of `count` tiles within a chip that overflows memory least, then has the least maximum load,
+  /// then the least sum of loads. -1 if every window meets a family that does not share.
   int64_t bestWindow(int64_t count, int64_t extraBytes) const {
-    int64_t best = -1, bestOver = 0;
-    double bestLoad = 0;
+    int64_t best = -1;
+    std::tuple<int64_t, double, double> bestRank;
     for (int64_t chip = 0; chip < problem.chips; ++chip) {
       std::deque<int64_t> loads, sizes; // sliding maxima: tiles of falling load, of falling bytes
       int64_t begin = chip * problem.tilesPerChip + reserved, end = (chip + 1) * problem.tilesPerChip;
+      int64_t lastAlone = begin - 1;
+      double sum = 0;
       for (int64_t tile = begin; tile < end; ++tile) {
         slide(loads, load, tile, tile - count);
         slide(sizes, bytes, tile, tile - count);
-        if (tile - begin + 1 < count)
+        sum += load[tile] - (tile - count >= begin ? load[tile - count] : 0);
+        if (alone[tile])
+          lastAlone = tile;
+        if (tile - begin + 1 < count || lastAlone > tile - count)
           continue;
         int64_t over = std::max<int64_t>(0, bytes[sizes.front()] + extraBytes - problem.tileBytes);
-        double highest = load[loads.front()];
-        if (best < 0 || over < bestOver || (over == bestOver && highest < bestLoad)) {
+        auto rank = std::make_tuple(over, load[loads.front()], sum);
+        if (best < 0 || rank < bestRank) {
           best = tile - count + 1;
-          bestOver = over;
-          bestLoad = highest;
+          bestRank = rank;
         }
       }
     }
@@ -105,6 +110,7 @@ public:
     for (int64_t task = 0; task < request.tasks; ++task) {
       int64_t tile = tileOfTask(problem, family, task);
       markUsed(tile, 1);
+      alone[tile] = alone[tile] || !request.mayShareTiles;
       load[tile] += request.cyclesPerTask;
       bytes[tile] += bytesPerTask(request);
     }
@@ -128,8 +134,12 @@ public:
         return false;
       if (first < 0)
         first = bestWindow(family.tasks, bytesPerTask(family));
-      // More tasks than a chip has tiles: in a row over the chips, or around and around.
-      placeTasks(index, first < 0 ? reserved : first);
+      if (first < 0 && family.tasks > problem.tilesPerChip - reserved &&
+          std::find(alone.begin(), alone.end(), true) == alone.end())
+        first = reserved; // in a row over the chips, or around and around
+      if (first < 0)
+        return false;
+      placeTasks(index, first);
     }
     return true;
   }
@@ -171,6 +181,7 @@ private:
   int64_t reserved;
   std::vector<double> load;
   std::vector<int64_t> bytes;
+  std::vector<bool> alone;   // held by a family that does not share
   std::vector<int64_t> free; // next free tile of each chip
   Partition result;
 };

@@ -56,8 +56,7 @@ int64_t detail::unitsByLoad(const UnitFamilyRequest &family, double load) {
   return int64_t(std::min(double(family.units), vectors * double(family.unitsPerVector)));
 }
 
-Shape detail::chooseShape(const UnitFamilyRequest &family, int64_t perTile, bool tight) {
-  // The same number of tiles with units dealt more evenly.
+Shape detail::chooseShape(const UnitFamilyRequest &family, int64_t perTile, Fit fit) {
   int64_t need = ceilDiv(family.units, perTile);
   int64_t even = ceilDiv(ceilDiv(family.units, need), family.unitsPerVector) * family.unitsPerVector;
   perTile = std::min(perTile, even);
@@ -65,20 +64,27 @@ Shape detail::chooseShape(const UnitFamilyRequest &family, int64_t perTile, bool
   if (need <= 16)
     return {perTile, need, tilesOfUnits(family.units, perTile, need)};
 
-  double preferred = double(std::max<int64_t>(1, family.preferredBlock));
-  int64_t largest =
-      std::min(ceilDiv(need, 16) * 16, std::max<int64_t>(16, int64_t(2 * preferred) / perTile / 16 * 16));
+  int64_t largest = std::max<int64_t>(16, 2 * family.preferredBlock / perTile);
+  std::vector<int64_t> groups;
+  if (fit == Fit::anyGroup) {
+    // Few tiles are wasted by groups that divide the tiles into nearly equal parts.
+    for (int64_t parts = ceilDiv(need, largest); int64_t(groups.size()) < 256 && parts <= need; ++parts)
+      groups.push_back(ceilDiv(need, parts));
+  } else {
+    largest = std::min(ceilDiv(need, 16) * 16, largest / 16 * 16);
+    for (int64_t group = 16; group <= largest; group += 16)
+      groups.push_back(group);
+  }
   Shape best;
   double bestScore = 0;
-  for (int64_t group = 16; group <= largest; group += 16) {
-    int64_t tiles = tilesOfUnits(family.units, perTile, group);
-    double padding =
-        double(ceilDiv(family.units, perTile * group) * perTile * group) / double(family.units) - 1;
+  for (int64_t group : groups) {
+    int64_t tiles = tilesOfUnits(family.units, perTile, group), block = perTile * group;
+    double padding = double(ceilDiv(family.units, block) * block) / double(family.units) - 1;
     double extraTiles = double(tiles) / double(need) - 1;
-    double score =
-        padding + 0.5 * extraTiles + 0.25 * std::abs(std::log2(double(perTile * group) / preferred));
-    bool better = group == 16 || (tight && tiles != best.tiles ? tiles < best.tiles : score < bestScore);
-    if (better) {
+    double score = padding + 0.5 * extraTiles +
+                   0.25 * std::abs(std::log2(double(block) / double(family.preferredBlock)));
+    bool better = fit == Fit::host || tiles == best.tiles ? score < bestScore : tiles < best.tiles;
+    if (group == groups.front() || better) {
       best = {perTile, group, tiles};
       bestScore = score;
     }

@@ -27,10 +27,15 @@ struct Shape {
   int64_t perTile = 1, group = 1, tiles = 1;
 };
 
-/// The group for a family with at most `perTile` units a tile. `tight` takes the fewest tiles, otherwise
-/// blocks of about `preferredBlock` units with little padding win. Groups are multiples of 16 when there are
-/// more tiles than that.
-Shape chooseShape(const UnitFamilyRequest &family, int64_t perTile, bool tight);
+/// What a group is chosen for. More than 16 tiles form groups of a multiple of 16, except under `anyGroup`.
+enum class Fit {
+  host,     // blocks of about `preferredBlock` units, little padding
+  fewTiles, // as few tiles as groups of a multiple of 16 allow
+  anyGroup, // as few tiles as any group within twice the preferred block allows
+};
+
+/// The group for a family with at most `perTile` units a tile; the units are dealt evenly to the tiles.
+Shape chooseShape(const UnitFamilyRequest &family, int64_t perTile, Fit fit);
 
 /// Units on a tile of a placed family, `tile` counted from the family's first: lane tile % group of group
 /// tile / group holds the units c * group + lane that exist.

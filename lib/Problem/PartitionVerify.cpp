@@ -68,9 +68,6 @@ private:
     if (family.perTile < 1 || family.group < 1 || family.tiles < 1 || family.firstTile < 0 ||
         family.firstTile + family.tiles > total)
       return fail("'" + family.name + "' has no valid tiles, units a tile and group");
-    if (family.tiles > 16 && family.group % 16 != 0)
-      return fail("'" + family.name + "' has " + std::to_string(family.tiles) + " tiles but a group of " +
-                  std::to_string(family.group) + ", not a multiple of 16");
     std::vector<int64_t> held(family.tiles);
     for (int64_t unit = 0; unit < family.units; ++unit) {
       int64_t group = unit / (family.perTile * family.group), rest = unit % (family.perTile * family.group);

@@ -64,7 +64,7 @@ TEST(Machine, FileOverridesAPreset) {
   EXPECT_EQ(machine->exchange.fixedCycles, 120);
   EXPECT_EQ(machine->exchange.bytesPerCycle, 4);
   EXPECT_EQ(machine->instructions.f32Divide, 4);
-  EXPECT_EQ(machine->provenance.at("exchange.fixedCycles").status, Status::given);
+  EXPECT_EQ(machine->provenance.at("exchange.fixedCycles").status, ConstantStatus::given);
 }
 
 TEST(Machine, JsonGivesTheSameMachineBack) {

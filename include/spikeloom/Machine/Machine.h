@@ -83,7 +83,7 @@ struct CompiledCosts {
 /// Under which of the two declared qualities codelets are counted.
 enum class CodeQuality { scheduled, compiled };
 
-enum class Status {
+enum class ConstantStatus {
   measured, // on hardware, or given by the maker
   derived,  // by arithmetic from measured numbers
   assumed,  // a choice: no source fixes it
@@ -92,7 +92,7 @@ enum class Status {
 
 /// Where a constant comes from.
 struct Provenance {
-  Status status = Status::assumed;
+  ConstantStatus status = ConstantStatus::assumed;
   std::string source;
 };
 
@@ -171,7 +171,7 @@ nlohmann::json machineToJson(const Machine &machine);
 std::vector<MachineConstant> machineConstants(const Machine &machine);
 nlohmann::json machineConstantsToJson(const Machine &machine);
 
-const char *toString(Status status);
+const char *toString(ConstantStatus status);
 const char *toString(CodeQuality quality);
 
 } // namespace spikeloom

@@ -78,7 +78,7 @@ int64_t tilesOfUnits(int64_t units, int64_t perTile, int64_t group);
 /// with more tasks than there are tiles wrap around, several tasks a tile.
 int64_t tileOfTask(const PartitionProblem &problem, const runtime::Family &family, int64_t task);
 
-/// Fails on meaningless input and if a family that may not share finds no tiles of its own.
+/// Fails on meaningless input and if families that may not share leave too few tiles.
 Result<Partition> solvePartition(const PartitionProblem &problem);
 
 /// Recomputes everything from the formula that maps each unit to its tile. Says what is wrong first.
