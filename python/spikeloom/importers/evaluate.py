@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs the step IR with numpy: what the dialect's operations mean, each float32 operation rounded by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .ir import Op, Step
+
+F32 = np.float32
+
+_UNARY = {
+    "neg": np.negative, "abs": np.abs, "floor": np.floor, "ceil": np.ceil, "sign": np.sign, "exp": np.exp,
+    "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh,
+    "sigmoid": lambda a: F32(1) / (F32(1) + np.exp(-a)),
+}
+_BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "max": np.maximum,
+           "min": np.minimum}
+_COMPARE = {
+    "ogt": np.greater, "oge": np.greater_equal, "olt": np.less, "ole": np.less_equal, "oeq": np.equal,
+    "une": np.not_equal, "ugt": lambda a, b: ~np.less_equal(a, b), "uge": lambda a, b: ~np.less(a, b),
+    "ult": lambda a, b: ~np.greater_equal(a, b), "ule": lambda a, b: ~np.greater(a, b),
+}
+_LOGIC = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor}
+
+NEURON_DEFAULTS = {
+    "order": "integrate_fire", "reset_time": "same_step", "reset_kind": "subtract",
+    "reset_scope": "decayed_state", "cmp": "gt", "decay": 1.0, "gain": 1.0, "leak": 0.0, "threshold": 1.0,
+    "v_reset": 0.0, "graded": 1.0,
+}
+
+
+def run_step(step: Step, inputs: dict[str, np.ndarray], states: dict[str, np.ndarray]) -> tuple[dict, dict]:
+    """One step: (outputs by name, next states by name). Arrays are float32 `[batch, width]`."""
+    values: dict[int, np.ndarray] = {}
+    for value in step.inputs:
+        values[id(value)] = inputs[value.name].astype(F32)
+    for state in step.states:
+        values[id(state.value)] = states[state.name].astype(F32)
+    batch = next((a.shape[0] for a in values.values()), step.batch)
+    with np.errstate(all="ignore"):
+        for op in step.ops:
+            results = evaluate(op, [values[id(v)] for v in op.operands], batch)
+            for value, array in zip(op.results, results, strict=True):
+                values[id(value)] = array
+    outputs = {name: values[id(v)] for name, v in step.outputs}
+    return outputs, {s.name: values[id(s.next)] for s in step.states}
+
+
+def run_steps(step: Step, sequences: dict[str, np.ndarray], states: dict[str, np.ndarray]) -> tuple[dict, dict]:
+    """All steps of sequences `[T, batch, width]`: (outputs stacked over time, states after the last step)."""
+    length = len(next(iter(sequences.values())))
+    stacked: dict[str, list] = {name: [] for name, _ in step.outputs}
+    for t in range(length):
+        outputs, states = run_step(step, {n: s[t] for n, s in sequences.items()}, states)
+        for name, value in outputs.items():
+            stacked[name].append(value)
+    return {n: np.stack(v) for n, v in stacked.items()}, states
+
+
+def evaluate(op: Op, a: list[np.ndarray], batch: int) -> list[np.ndarray]:
+    """The results of one operation on float32 (or mask) arrays."""
+    kind = op.kind
+    width = op.result.width
+    if kind == "const":
+        return [np.full((batch, width), op.attrs["value"], F32)]
+    if kind == "broadcast":
+        return [np.broadcast_to(op.params["value"].value, (batch, width))]
+    if kind == "linear":
+        rows = a[0] @ op.params["weight"].value.T
+        return [rows + op.params["bias"].value if "bias" in op.params else rows]
+    if kind in _BINARY:
+        return [_BINARY[kind](a[0], a[1])]
+    if kind in _UNARY:
+        return [_UNARY[kind](a[0]).astype(F32)]
+    if kind == "cmp":
+        return [_COMPARE[op.attrs["pred"]](a[0], a[1])]
+    if kind in _LOGIC:
+        return [_LOGIC[kind](a[0], a[1])]
+    if kind == "not":
+        return [~a[0]]
+    if kind == "tofloat":
+        return [a[0].astype(F32)]
+    if kind == "select":
+        return [np.where(a[0], a[1], a[2])]
+    if kind == "integrator":
+        return [_integrate(op, a[0], a[1], op.attrs)]
+    if kind == "neuron":
+        return _neuron(op, a[0], a[1])
+    raise AssertionError(f"operation {kind} has no evaluation")
+
+
+def _coefficient(op: Op, role: str, attrs: dict):
+    return op.params[role].value if role in op.params else F32(attrs.get(role, NEURON_DEFAULTS[role]))
+
+
+def _leak_term(op: Op, attrs: dict):
+    leak = F32(attrs.get("leak", 0.0))
+    return (F32(1) - _coefficient(op, "decay", attrs)) * leak if leak != 0 else None
+
+
+def _integrate(op: Op, x: np.ndarray, v: np.ndarray, attrs: dict, kept: np.ndarray | None = None) -> np.ndarray:
+    """`(decay*v + gain*x) + (1-decay)*leak`; `kept` replaces v where a delayed reset changed it."""
+    decay, gain = _coefficient(op, "decay", attrs), F32(attrs.get("gain", 1.0))
+    v = v if kept is None else kept
+    update = (v if "decay" not in op.params and decay == 1 else decay * v) + (x if gain == 1 else gain * x)
+    leak = _leak_term(op, attrs)
+    return update if leak is None else update + leak
+
+
+def _neuron(op: Op, x: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
+    attrs = {**NEURON_DEFAULTS, **op.attrs}
+    threshold, reset = _coefficient(op, "threshold", attrs), F32(attrs["v_reset"])
+
+    def fires(value: np.ndarray) -> np.ndarray:
+        return value > threshold if attrs["cmp"] == "gt" else value >= threshold
+
+    kind = attrs["reset_kind"]
+    graded = F32(attrs["graded"])
+    if attrs["order"] == "integrate_fire" and attrs["reset_time"] == "same_step":
+        m = _integrate(op, x, v, attrs)
+        s = fires(m)
+        after = {"none": lambda: m, "subtract": lambda: m - s.astype(F32) * threshold,
+                 "value": lambda: np.where(s, reset, m)}[kind]()
+        return [s.astype(F32) * graded, after, m]
+    r = fires(v)
+    if kind == "value" and attrs["reset_scope"] == "decayed_state":
+        after = _integrate(op, x, v, attrs, np.where(r, reset, v))
+    elif kind == "value":
+        decay, gain, leak = _coefficient(op, "decay", attrs), F32(attrs["gain"]), _leak_term(op, attrs)
+        update = (v if "decay" not in op.params and decay == 1 else decay * v) + (x if gain == 1 else gain * x)
+        after = np.where(r, reset, update)
+        after = after if leak is None else after + leak
+    else:
+        after = _integrate(op, x, v, attrs)
+        if kind == "subtract":
+            after = after - r.astype(F32) * threshold
+    if attrs["order"] == "fire_integrate":
+        return [r.astype(F32) * graded, after, v]
+    s = fires(after)
+    return [s.astype(F32) * graded, after, after]

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The importer's front: `load_onnx` and `check`, and the `Model` that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .emit import emit, state_outputs
+from .ir import Op, Parameter, Step, Value, copy_step
+from .onnx_graph import SourceGraph, check_valid, load_graph
+from .parameters import ParameterTable, finish_parameters
+from .problems import ImportFailed, Problem, ProblemList, Source
+from .raise_neurons import raise_neurons, spike_tests
+from .states import pair_states
+from .translate import Translator
+from .verify import find_difference
+
+_NEURONS = ("neuron", "integrator")
+_FREE = ("const", "broadcast", "linear")
+
+
+@dataclass(frozen=True)
+class Array:
+    """An input, output or state: shape as the program takes it, states with their initial value."""
+
+    name: str
+    shape: tuple[int, ...]
+    initial: np.ndarray | None = None
+
+
+@dataclass
+class Model:
+    """An imported model. `batch` and `steps` may be changed; everything else follows."""
+
+    path: str
+    name: str
+    step: Step
+    batch: int
+    steps: int
+    problems: list[Problem] = field(default_factory=list)
+    pairing: str = ""
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the model has no time of its own and keeps the shapes of its file."""
+        return self.step.is_sequence
+
+    @property
+    def inputs(self) -> list[Array]:
+        """Inputs `[steps, batch, features]` (a model without time: `[batch, features]`)."""
+        return [Array(v.name, self._stacked(v)) for v in self.step.inputs]
+
+    @property
+    def outputs(self) -> list[Array]:
+        """Outputs for every step, then the states after the last step `[batch, features]`."""
+        rows = [Array(n, self._stacked(v)) for n, v in self.step.outputs]
+        return rows + [Array(o.name, (self.batch, s.value.width))
+                       for s, o in zip(self.step.states, state_outputs(self.step), strict=True)]
+
+    @property
+    def states(self) -> list[Array]:
+        """States `[batch, features]` with the values they start from."""
+        return [Array(s.name, (self.batch, s.value.width),
+                      np.full((self.batch, s.value.width), s.initial, np.float32)) for s in self.step.states]
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Named parameters: `name`, `value`, `trainable`, `note`."""
+        return self.step.parameters()
+
+    @property
+    def neurons(self) -> list[Op]:
+        """The raised neurons and integrators, in order."""
+        return [op for op in self.step.ops if op.kind in _NEURONS]
+
+    @property
+    def arithmetic(self) -> list[Op]:
+        """The operations that stayed arithmetic."""
+        return [op for op in self.step.ops if op.kind not in _NEURONS + _FREE]
+
+    def to_mlir(self) -> str:
+        """The model as text of the snn dialect."""
+        return emit(self.step, self.batch, self.steps, self.name)
+
+    def _stacked(self, value: Value) -> tuple[int, ...]:
+        return (self.batch, value.width) if self.is_sequence else (self.steps, self.batch, value.width)
+
+
+def load_onnx(path: str | Path, *, batch: int | None = None, steps: int | None = None, as_: str | None = None,
+              state: Iterable[str] | Mapping[str, str] = (), name: str | None = None,
+              train_parameters: str | None = None) -> Model:
+    """Imports an ONNX step function `(x, state...) -> (y, state...)`.
+
+    `batch` re-batches the file, `steps` is the length of the sequences, `as_` is `step` or `sequence`, `state` holds
+    pairs `IN=OUT` (or is a mapping), `train_parameters` is a regular expression of the initializers to train. Raises
+    `ImportFailed` with the complete list of reasons.
+    """
+    path = str(path)
+    problems = ProblemList()
+    pairs = [f"{a}={b}" for a, b in state.items()] if isinstance(state, Mapping) else list(state)
+    model = _load(path, batch, steps, as_, pairs, name, train_parameters, problems)
+    if model is None or problems.has_errors:
+        raise ImportFailed(path, problems.items)
+    model.problems = problems.items
+    return model
+
+
+def check(path: str | Path, **options) -> list[Problem]:
+    """Every problem of a file; takes the options of `load_onnx` and never raises for a bad model."""
+    try:
+        return load_onnx(path, **options).problems
+    except ImportFailed as failure:
+        return failure.problems
+
+
+def _load(path: str, batch: int | None, steps: int | None, as_: str | None, state: list[str], name: str | None,
+          train: str | None, problems: ProblemList) -> Model | None:
+    for label, number in (("batch", batch), ("steps", steps)):
+        if number is not None and number < 1:
+            problems.error(f"--{label}={number}: it must be at least 1")
+    if as_ not in (None, "step", "sequence"):
+        problems.error(f"--as={as_}: it is 'step' or 'sequence'")
+    pairs = {}
+    for item in state:
+        source, equal, target = item.partition("=")
+        if not equal or not source or not target:
+            problems.error(f"--state {item}: write it as IN=OUT")
+        pairs[source] = target
+    graph = load_graph(path, problems)
+    file_batch = _file_batch(graph, batch, problems)
+    pairing = pair_states(graph, pairs, problems)
+    if as_ == "sequence" and pairing.pairs:
+        problems.error("--as=sequence: whole sequences are not imported yet, step functions are; this model has the "
+                       f"states {', '.join(pairing.pairs)}")
+    is_sequence = not pairing.pairs and as_ != "step" and steps is None
+    table = ParameterTable(graph, problems, train)
+    step = Translator(graph, table, file_batch, problems).run(pairing.pairs, is_sequence)
+    if step is not None and not problems.has_errors:
+        check_valid(path, graph.model, problems)
+    if step is None or problems.has_errors:
+        return None
+    _warn_memoryless(step, problems)
+    step = _raised_and_verified(graph, step, file_batch, problems)
+    if step is None:
+        return None
+    finish_parameters(step, problems)
+    return Model(path, name or Path(path).stem, step, batch or file_batch, steps or 1, pairing=pairing.how)
+
+
+def _file_batch(graph: SourceGraph, batch: int | None, problems: ProblemList) -> int:
+    """The batch of the file; a dynamic one is what the user asks for, else 1."""
+    sizes = {p.dims[0] for p in graph.inputs if p.dims}
+    fixed = sorted(s for s in sizes if isinstance(s, int))
+    if len(fixed) > 1:
+        sizes_text = ", ".join(map(str, fixed))
+        problems.error(f"the inputs have different batch sizes ({sizes_text} as their first dimension); a step "
+                       "function takes [batch, features] for every input and state")
+    if fixed:
+        return fixed[0]
+    if batch is None and graph.inputs:
+        problems.note("the batch of the file is dynamic; 1 is used unless --batch says otherwise")
+    return batch or 1
+
+
+def _raised_and_verified(graph: SourceGraph, step: Step, batch: int, problems: ProblemList) -> Step | None:
+    """The step with neurons if it does what the file does, else without, else nothing."""
+    raised = copy_step(step)
+    told = ProblemList()
+    raise_neurons(raised, told)
+    difference = find_difference(graph, raised, batch)
+    if not difference:
+        problems.items += told.items
+        return raised
+    plain = find_difference(graph, step, batch) if any(op.kind in _NEURONS for op in raised.ops) else difference
+    if plain:
+        problems.error(f"the imported model does not compute what the file computes: {plain}")
+        return None
+    problems.warn(f"neurons are left as arithmetic: as neuron operations they differ from the file ({difference})")
+    return step
+
+
+def _warn_memoryless(step: Step, problems: ProblemList) -> None:
+    """A spike test whose membrane sees no state: an exporter dropped the state of a stateful module."""
+    states = {id(s.value) for s in step.states}
+    for test in spike_tests(step):
+        stack, seen, local = [test.value], set(), True
+        while stack and local:
+            value = stack.pop()
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            local = id(value) not in states
+            if value.op is not None and value.op.kind != "linear":
+                stack.extend(value.op.operands)
+        floats = any(op.kind == "tofloat" and op.operands[0] is test.mask for op in step.ops)
+        if local and floats:
+            source = test.mask.op.source if test.mask.op is not None else Source()
+            problems.warn("this spike does not depend on any state: the neuron has no memory from step to step. "
+                          "Exporters lose hidden state (init_hidden, stateful modules); export a step that takes the "
+                          "membrane as input and returns it", source)
