@@ -219,6 +219,8 @@ std::string checkPorts(const Manifest &manifest, uint64_t constantBytes) {
     if (count(p.shape) < 0 || count(p.shape) != count(b.shape))
       return where + ": shape " + shapeText(p.shape) + " does not fit buffer '" + b.name + "' of shape " +
              shapeText(b.shape);
+    if (p.transposed && b.type == ElementType::i16)
+      return where + ": 16-bit buffers cannot be transposed";
     if (p.transposed &&
         (p.shape.size() != 2 || b.shape.size() != 2 || p.shape[0] != b.shape[1] || p.shape[1] != b.shape[0]))
       return where + ": shape " + shapeText(p.shape) + " is not the transpose of buffer '" + b.name + "', " +

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The manifest: everything about a compiled program that is not code or constants. The compiler (lib/Target) fills it,
-// the runtime executes it; it is stored in a `.loom` as CBOR. Plain data, no LLVM or MLIR types.
+// The manifest: everything about a compiled program that is not code or constants. The compiler (lib/Target)
+// fills it, the runtime executes it; it is stored in a `.loom` as CBOR. Plain data, no LLVM or MLIR types.
 #ifndef SPIKELOOM_RUNTIME_MANIFEST_H
 #define SPIKELOOM_RUNTIME_MANIFEST_H
 
@@ -13,19 +13,21 @@ namespace spikeloom::runtime {
 
 enum class ElementType { f32, i16, i32 };
 
-/// A range of tiles that runs the same codelets. `units > 0` says that it owns the units of a layer: unit n lies in
-/// group g = n / (perTile * group); with r = n % (perTile * group), c = r / group and lane = r % group it is unit c of
-/// tile g * group + lane (counted from `firstTile`). An index family has units == 0 and one task per tile.
+/// A range of tiles that runs the same codelets. `units > 0` says that it owns the units of a layer: unit n
+/// lies in group g = n / (perTile * group); with r = n % (perTile * group), c = r / group and lane = r %
+/// group it is unit c of tile g * group + lane (counted from `firstTile`). An index family has units == 0 and
+/// one task per tile.
 struct Family {
   std::string name;
   int64_t firstTile = 0, tiles = 0;
   int64_t units = 0, perTile = 1, group = 1;
 };
 
-/// A two-level affine slice of a buffer by task: task k starts at element (k / divisor) * outer + (k % divisor) * inner
-/// of a row-major step of the buffer (counted without the host's pitch), and covers `extents` with the buffer's own
-/// strides. The last tasks' slices may hang over the end of a dimension: only the part inside exists and moves. The
-/// slices of a buffer at home on an index family cover every element exactly once.
+/// A two-level affine slice of a buffer by task: task k starts at element (k / divisor) * outer + (k %
+/// divisor) * inner of a row-major step of the buffer (counted without the host's pitch), and covers
+/// `extents` with the buffer's own strides. The last tasks' slices may hang over the end of a dimension: only
+/// the part inside exists and moves. The slices of a buffer at home on an index family cover every element
+/// exactly once.
 struct Slice {
   int64_t divisor = 1, outer = 0, inner = 0;
   std::vector<int64_t> extents; // as many as the buffer's per-step dimensions
@@ -38,8 +40,9 @@ enum class Home {
   slice, // sharded by task over an index family, by `slice`
 };
 
-/// How the host keeps an `own` buffer: `blocked` = [group][rows...][c][lane], one contiguous piece per group of tiles;
-/// `rows` = [rows...][unit], the order of the units, `pitch` elements a row (so that lists can be built from it).
+/// How the host keeps an `own` buffer: `blocked` = [group][rows...][c][lane], one contiguous piece per group
+/// of tiles; `rows` = [rows...][unit], the order of the units, `pitch` elements a row (so that lists can be
+/// built from it).
 enum class Layout { blocked, rows };
 
 struct Buffer {
@@ -55,13 +58,14 @@ struct Buffer {
   int64_t pitch = 0;
   int64_t spare = 0; // elements after the end that codelets may read (prefetch of list entries)
   std::optional<Slice> slice;
-  /// Zero-filled at the start of every run (states with initial value 0, gradient accumulators) or filled with `fill`.
+  /// Zero-filled at the start of every run (states with initial value 0, gradient accumulators) or filled
+  /// with `fill`.
   bool clear = false;
   double fill = 0;
   /// Keeps its content between runs: parameters and optimiser state.
   bool persistent = false;
-  /// Byte address in the memory of every tile of `family`; -1 for host. Holds all steps ("event tapes stay on the tiles
-  /// that made them") unless `window` > 0: then only that many steps are kept, as a ring.
+  /// Byte address in the memory of every tile of `family`; -1 for host. Holds all steps ("event tapes stay on
+  /// the tiles that made them") unless `window` > 0: then only that many steps are kept, as a ring.
   int64_t address = -1;
   int64_t window = 0;
 };
@@ -73,11 +77,12 @@ enum class View {
   own,       // this tile's units; `memref<[steps]x rows x perTile>`
   broadcast, // the whole buffer (of the steps it is called for), the same on every tile
   slice,     // this task's slice
-  partials,  // `own`-like private result [steps x rows...] of every tile that a following reduction sums in D10's order.
-             // The buffer has home `own` and shape [steps x rows...], without units; every tile of the family has all of
-             // it at `address`. On the host the widened codelet writes one sum per group: [group][steps][rows...].
-             // The `groupSum` stage reads it as argument 0: on the machine every task gets, at the argument's address,
-             // [tile of the family][steps of the chunk][extents of the argument's slice, or all rows].
+  partials,  // `own`-like private result [steps x rows...] of every tile that a following reduction sums in
+            // D10's order. The buffer has home `own` and shape [steps x rows...], without units; every tile
+            // of the family has all of it at `address`. On the host the widened codelet writes one sum per
+            // group: [group][steps][rows...]. The `groupSum` stage reads it as argument 0: on the machine
+            // every task gets, at the argument's address, [tile of the family][steps of the chunk][extents of
+            // the argument's slice, or all rows].
 };
 
 struct Argument {
@@ -88,8 +93,8 @@ struct Argument {
   bool steps = false;
   int64_t shift = 0;
   std::optional<Slice> slice; // for View::slice when it differs from the buffer's own
-  /// Byte address of the staging copy on the tile: [steps of the chunk][what the view shows], compact; -1 for arguments
-  /// at home. Only arguments with home `host` may be written through a staging copy.
+  /// Byte address of the staging copy on the tile: [steps of the chunk][what the view shows], compact; -1 for
+  /// arguments at home. Only arguments with home `host` may be written through a staging copy.
   int64_t address = -1;
   /// The codelet's `cycles` entry reads it. Where it does not, the engine saves itself a compact copy.
   bool decidesCycles = true;
@@ -97,13 +102,17 @@ struct Argument {
 
 /// Native code. Every entry has the C signature
 ///   void f(void *const *arguments, int64_t steps, int64_t task, int64_t *cycles)
-/// `host`: for a unit family computes one group (task = first tile of the group), for an index family one task; pointers
+/// `host`: for a unit family computes one group (task = first tile of the group), for an index family one
+/// task; pointers
 ///   address the host layout of the step/group/task. `cycles` is unused by it.
-/// `cycles`: writes the tile cycles of each of the `steps` steps; same arguments as `strict`, but only reads data that
-///   decides trip counts; `cyclesUniform` says that all tiles of the family take the same, so that one call serves all.
+/// `cycles`: writes the tile cycles of each of the `steps` steps; same arguments as `strict`, but only reads
+/// data that
+///   decides trip counts; `cyclesUniform` says that all tiles of the family take the same, so that one call
+///   serves all.
 /// `strict`: one tile, compact tile-memory layout; two more arguments: (…, void *context,
-///   void (*check)(void *context, int64_t address, int32_t bytes, int32_t flags, int32_t location)) called before every
-///   access: address = byte pointer value, flags bit 0 = store; location = index into Manifest::locations.
+///   void (*check)(void *context, int64_t address, int32_t bytes, int32_t flags, int32_t location)) called
+///   before every access: address = byte pointer value, flags bit 0 = store; location = index into
+///   Manifest::locations.
 struct Codelet {
   std::string name;
   std::string host, cycles, strict; // symbol names in the native object
@@ -124,21 +133,21 @@ struct Stage {
   int64_t offset = 0;
   /// Static cost of bringing the arguments in before it runs.
   int64_t exchangeBytesPerTile = 0, exchangeCycles = 0;
-  /// The stage sums `partials` over groups on the host: the runtime adds the groups in order (argument 0 = partials,
-  /// argument 1 = result) and runs no native code; strict runs the codelet on its tiles.
+  /// The stage sums `partials` over groups on the host: the runtime adds the groups in order (argument 0 =
+  /// partials, argument 1 = result) and runs no native code; strict runs the codelet on its tiles.
   bool groupSum = false;
 };
 
-/// A loop over time (or, with steps == 1, a single pass). Reverse phases run t = steps-1 .. 0, codelets included: a
-/// codelet called for steps [t0, t0+n) of a reverse phase walks them backwards itself.
+/// A loop over time (or, with steps == 1, a single pass). Reverse phases run t = steps-1 .. 0, codelets
+/// included: a codelet called for steps [t0, t0+n) of a reverse phase walks them backwards itself.
 struct Phase {
   std::string name;
   int64_t steps = 1;
   bool reverse = false;
   int64_t chunk = 1, interval = 1;
   std::vector<Stage> stages;
-  /// Host order: sets of stages in topological order; a set with `feedback` advances one step at a time through its
-  /// stages, any other is a single stage run for all steps, groups in parallel.
+  /// Host order: sets of stages in topological order; a set with `feedback` advances one step at a time
+  /// through its stages, any other is a single stage run for all steps, groups in parallel.
   struct HostSet {
     std::vector<int64_t> stages;
     bool feedback = false;
@@ -153,14 +162,16 @@ struct Port {
   std::string name;
   Role role = Role::input;
   int64_t buffer = -1;
-  /// Shape in the user's order. Parameters: the file's shape; `transposed` says that the buffer holds [in][out].
+  /// Shape in the user's order. Parameters: the file's shape; `transposed` says that the buffer holds
+  /// [in][out].
   std::vector<int64_t> shape;
   bool transposed = false;
   bool trainable = false;
-  double initial = 0;  // states
-  std::string pair;    // state output -> its input; gradient, optimizer -> their parameter
-  int64_t constant = -1; // offset of the initial value (row-major, user's shape) in the constants section, bytes
-  int64_t classes = 0;   // labels: they lie in [0, classes); 0 when nobody knows
+  double initial = 0; // states
+  std::string pair;   // state output -> its input; gradient, optimizer -> their parameter
+  int64_t constant =
+      -1; // offset of the initial value (row-major, user's shape) in the constants section, bytes
+  int64_t classes = 0; // labels: they lie in [0, classes); 0 when nobody knows
 };
 
 struct EventLayer {

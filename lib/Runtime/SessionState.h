@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The inside of a session, shared by its parts.
+#ifndef SPIKELOOM_LIB_RUNTIME_SESSIONSTATE_H
+#define SPIKELOOM_LIB_RUNTIME_SESSIONSTATE_H
+
+#include "Program.h"
+#include "spikeloom/Runtime/Session.h"
+#include <map>
+
+namespace spikeloom::runtime {
+
+struct Session::State {
+  State(Manifest manifest, SymbolLookup symbols, HostBuffers buffers, int threads)
+      : program(std::move(manifest), std::move(symbols), std::move(buffers), threads) {}
+
+  Program program;
+  std::unique_ptr<ExecutionEngine> engine;
+  std::string engineName, cpu;
+  /// Contents, in host layout, that a run changes but the next must find again: initial states.
+  std::map<int64_t, Bytes> initial;
+  Optimizer optimizer;
+  int64_t step = 0;
+  double seconds = 0;
+};
+
+/// Does the run start from this port's content although the run changes it?
+bool isInitialState(const Manifest &manifest, const Port &port);
+
+/// "parameter 'fc1.weight'".
+std::string describe(const Port &port);
+
+/// Between a user's array and compact row-major order of the buffer, types converted.
+Result<Bytes> toBuffer(const Port &port, const Buffer &buffer, const ArrayView &array);
+Array fromBuffer(const Port &port, const Buffer &buffer, const Bytes &compact);
+
+} // namespace spikeloom::runtime
+#endif
