@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/Passes.h"
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.h"
+#include "spikeloom/Dialect/SNN/Transforms/Passes.h"
 #include "spikeloom/Dialect/Tile/IR/TileDialect.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
 
@@ -21,5 +22,6 @@ void spikeloom::registerDialects(mlir::DialectRegistry &registry) {
 
 void spikeloom::registerPasses() {
   mlir::registerTransformsPasses();
+  snn::registerSNNPasses();
   tile::registerTilePasses();
 }

@@ -6,110 +6,182 @@
 using namespace mlir;
 using namespace spikeloom::snn;
 
-using Taped = llvm::function_ref<Value(Value)>;
-
-static Value zeros(OpBuilder &builder, Location loc, Type type) {
-  return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(getDense(type)));
+RankedTensorType spikeloom::snn::getCotangentType(Type type) {
+  EventsAttr events = getEvents(type);
+  return events ? getEventTensor(type, events.getCapacity(), false) : getDense(type);
 }
 
-/// The type of the cotangent of `value`: dense, or events with its support and a payload.
-static RankedTensorType cotangentType(Value value) {
-  EventsAttr events = getEvents(value.getType());
-  return events ? getEventTensor(value.getType(), events.getCapacity(), false) : getDense(value.getType());
+static Value splat(OpBuilder &builder, Location loc, Type type, APFloat value) {
+  return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(getDense(type), value));
 }
 
-SmallVector<Value> LinearOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped taped) {
-  Value gradient = cotangents[0];
-  if (!gradient)
-    return {nullptr, nullptr, nullptr};
+/// `value` times a constant, nothing for the constant 1.
+static Value scaled(OpBuilder &builder, Location loc, Value value, APFloat factor) {
+  if (factor.isExactlyValue(1.0))
+    return value;
+  return arith::MulFOp::create(builder, loc, value, splat(builder, loc, value.getType(), factor));
+}
+
+LogicalResult LinearOp::buildAdjoint(AdjointContext &context) {
+  OpBuilder &builder = context.builder();
   Location loc = getLoc();
-  Value input = taped(getInput());
-  Value support = getEvents(input.getType()) ? input : Value();
-  Value inputGrad = LinearInputGradOp::create(builder, loc, cotangentType(getInput()), gradient, getWeight(), support,
-                                              DenseI64ArrayAttr());
-  Value weightGrad = LinearWeightGradOp::create(builder, loc, getWeight().getType(), gradient, input,
-                                                zeros(builder, loc, getWeight().getType()));
-  if (!getBias())
-    return {inputGrad, weightGrad};
-  Value biasGrad = BatchSumOp::create(builder, loc, getBias().getType(), gradient,
-                                      zeros(builder, loc, getBias().getType()));
-  return {inputGrad, weightGrad, biasGrad};
+  Value gradient = context.cotangent(getResult());
+  if (context.needs(getWeight())) {
+    Value input = context.taped(getInput());
+    context.accumulate(getWeight(), [&](Value sum) {
+      return LinearWeightGradOp::create(builder, loc, sum.getType(), gradient, input, sum);
+    });
+  }
+  if (getBias() && context.needs(getBias()))
+    context.accumulate(
+        getBias(), [&](Value sum) { return BatchSumOp::create(builder, loc, sum.getType(), gradient, sum); });
+  if (context.needs(getInput())) {
+    Value support = getEvents(getInput().getType()) ? context.taped(getInput()) : Value();
+    context.add(getInput(),
+                LinearInputGradOp::create(builder, loc, getCotangentType(getInput().getType()), gradient,
+                                          context.taped(getWeight()), support, DenseI64ArrayAttr()));
+  }
+  return success();
 }
 
-SmallVector<Value> NeuronOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped taped) {
-  SmallVector<Value> result(getNumOperands());
-  if (!cotangents[0] && !cotangents[1])
-    return result;
-  Value fired = getFired() ? taped(getFired()) : Value();
-  auto adjoint = NeuronAdjointOp::create(builder, getLoc(), getInput().getType(), getMembrane().getType(), cotangents[0],
-                                         cotangents[1], taped(getCompared()), fired, getDecays(), getThresholds(),
-                                         getOrderAttr(), getResetTimeAttr(), getResetKindAttr(), getResetScopeAttr(),
-                                         getCmpAttr(), getDecayAttr(), getGainAttr(), getThresholdAttr(),
-                                         getVResetAttr(), getGradedAttr(), getSurrogateOrDefault(),
-                                         getDetachResetAttr());
-  result[0] = adjoint.getInputCotangent();
-  result[1] = adjoint.getMembraneCotangent();
-  return result;
+/// The gradient of a per-unit operand of a neuron or integrator: `perEntry` summed over the batch (and the
+/// units).
+static void addPerUnit(AdjointContext &context, Location loc, Value operand, Value perEntry) {
+  context.accumulate(operand, [&](Value sum) {
+    return BatchSumOp::create(context.builder(), loc, sum.getType(), perEntry, sum);
+  });
 }
 
-SmallVector<Value> IntegratorOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped) {
-  SmallVector<Value> result(getNumOperands());
-  Value gradient = cotangents[0];
-  if (!gradient)
-    return result;
+/// The cotangent of the decay: the cotangent of the update times what the decay multiplies.
+static void addDecay(AdjointContext &context, NeuronOp neuron, Value update) {
+  OpBuilder &builder = context.builder();
+  Location loc = neuron.getLoc();
+  Value old = context.taped(neuron.getMembrane());
+  if (neuron.getResetKind() == ResetKind::value && neuron.getResetScope() == ResetScope::decayed_state &&
+      (neuron.getResetTime() == ResetTime::delayed || neuron.getOrder() == FireOrder::fire_integrate)) {
+    Value fired = context.taped(neuron.getFired());
+    Value zero = splat(builder, loc, old.getType(), APFloat(0.0f));
+    Value reset = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, fired, zero);
+    old = arith::SelectOp::create(builder, loc, reset, splat(builder, loc, old.getType(), neuron.getVReset()),
+                                  old);
+  }
+  if (!neuron.getLeak().isZero())
+    old = arith::SubFOp::create(builder, loc, old, splat(builder, loc, old.getType(), neuron.getLeak()));
+  addPerUnit(context, loc, neuron.getDecays(), arith::MulFOp::create(builder, loc, update, old));
+}
+
+LogicalResult NeuronOp::buildAdjoint(AdjointContext &context) {
+  Value spikes = context.cotangent(getSpikes()), next = context.cotangent(getNext());
+  OpBuilder &builder = context.builder();
+  bool delayed = getOrder() == FireOrder::integrate_fire && getResetTime() == ResetTime::delayed;
+  bool resets = getResetKind() != ResetKind::none;
+  if (getThresholds() && context.needs(getThresholds()))
+    return emitOpError(
+        "has no adjoint for a threshold that trains; exclude it from the trainable parameters");
+  Value fired = getResetKind() == ResetKind::value ? context.taped(getFired()) : Value();
+  Value previous = delayed && resets && !getDetachReset() ? context.taped(getMembrane()) : Value();
+  Value decays = getDecays() ? context.taped(getDecays()) : Value();
+  Value thresholds = getThresholds() ? context.taped(getThresholds()) : Value();
+  auto adjoint = NeuronAdjointOp::create(
+      builder, getLoc(), getInput().getType(), getMembrane().getType(), spikes, next,
+      context.taped(getCompared()), fired, previous, decays, thresholds, getOrderAttr(), getResetTimeAttr(),
+      getResetKindAttr(), getResetScopeAttr(), getCmpAttr(), getDecayAttr(), getGainAttr(),
+      getThresholdAttr(), getVResetAttr(), getGradedAttr(), getSurrogateOrDefault(), getDetachResetAttr());
+  if (Attribute layer = (*this)->getAttr(kLayerAttr))
+    adjoint->setAttr(kLayerAttr, layer);
+  context.add(getInput(), adjoint.getInputCotangent());
+  context.add(getMembrane(), adjoint.getMembraneCotangent());
+  if (getDecays() && context.needs(getDecays())) {
+    if (getGain().isZero())
+      return emitOpError("has no adjoint for a decay that trains while attribute 'gain' is 0");
+    APFloat inverse(1.0f / getGain().convertToFloat());
+    addDecay(context, *this, scaled(builder, getLoc(), adjoint.getInputCotangent(), inverse));
+  }
+  return success();
+}
+
+LogicalResult IntegratorOp::buildAdjoint(AdjointContext &context) {
+  OpBuilder &builder = context.builder();
   Location loc = getLoc();
-  auto scaled = [&](Value factor) { return arith::MulFOp::create(builder, loc, gradient, factor).getResult(); };
-  auto splat = [&](APFloat factor) {
-    return arith::ConstantOp::create(
-        builder, loc, DenseElementsAttr::get(getDense(getInput().getType()), factor));
-  };
-  result[0] = getGain().isExactlyValue(1.0) ? gradient : scaled(splat(getGain()));
-  if (getDecays())
-    result[1] = scaled(BroadcastOp::create(builder, loc, getDense(getState().getType()), getDecays()));
-  else
-    result[1] = getDecay().isExactlyValue(1.0) ? gradient : scaled(splat(getDecay()));
-  return result;
+  Value gradient = context.cotangent(getNext());
+  if (context.needs(getInput()))
+    context.add(getInput(), scaled(builder, loc, gradient, getGain()));
+  if (context.needs(getState())) {
+    if (!getDecays()) {
+      context.add(getState(), scaled(builder, loc, gradient, getDecay()));
+    } else {
+      Value decay = context.taped(getDecays());
+      Value spread = BroadcastOp::create(builder, loc, getDense(getState().getType()), decay);
+      context.add(getState(), arith::MulFOp::create(builder, loc, gradient, spread));
+    }
+  }
+  if (getDecays() && context.needs(getDecays())) {
+    Value old = context.taped(getState());
+    if (!getLeak().isZero())
+      old = arith::SubFOp::create(builder, loc, old, splat(builder, loc, old.getType(), getLeak()));
+    addPerUnit(context, loc, getDecays(), arith::MulFOp::create(builder, loc, gradient, old));
+  }
+  return success();
 }
 
-SmallVector<Value> SpikeOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped taped) {
-  SmallVector<Value> result(getNumOperands());
-  if (!cotangents[0])
-    return result;
+LogicalResult SpikeOp::buildAdjoint(AdjointContext &context) {
+  OpBuilder &builder = context.builder();
+  Value thresholds = getThresholds() ? context.taped(getThresholds()) : Value();
+  Value compared = context.taped(getValue());
+  // A threshold of the value's own shape is no per-unit operand of a neuron: compare the difference with
+  // zero.
+  FloatAttr threshold = getThresholdAttr();
+  if (thresholds && thresholds.getType() == compared.getType()) {
+    compared = arith::SubFOp::create(builder, getLoc(), compared, thresholds);
+    thresholds = Value();
+    threshold = builder.getF32FloatAttr(0.0f);
+  }
   SurrogateAttr surrogate =
       getSurrogate() ? *getSurrogate() : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, 25.0);
   // A neuron that integrates nothing and keeps nothing: its input cotangent is the surrogate's.
   auto adjoint = NeuronAdjointOp::create(
-      builder, getLoc(), getValue().getType(), getValue().getType(), cotangents[0], Value(), taped(getValue()), Value(),
-      Value(), getThresholds(), FireOrderAttr(), ResetTimeAttr(),
-      ResetKindAttr::get(getContext(), ResetKind::none), ResetScopeAttr(), getCmpAttr(), FloatAttr(), FloatAttr(),
-      getThresholdAttr(), FloatAttr(), FloatAttr(), surrogate, BoolAttr());
-  result[0] = adjoint.getInputCotangent();
-  return result;
+      builder, getLoc(), getValue().getType(), getValue().getType(), context.cotangent(getSpikes()), Value(),
+      compared, Value(), Value(), Value(), thresholds, FireOrderAttr(), ResetTimeAttr(),
+      ResetKindAttr::get(getContext(), ResetKind::none), ResetScopeAttr(), getCmpAttr(), FloatAttr(),
+      FloatAttr(), threshold, FloatAttr(), FloatAttr(), surrogate, BoolAttr());
+  context.add(getValue(), adjoint.getInputCotangent());
+  if (getThresholds() && context.needs(getThresholds())) {
+    Value negative = arith::NegFOp::create(builder, getLoc(), adjoint.getInputCotangent());
+    if (getThresholds().getType() == getValue().getType())
+      context.add(getThresholds(), negative);
+    else
+      addPerUnit(context, getLoc(), getThresholds(), negative);
+  }
+  return success();
 }
 
-SmallVector<Value> CompressOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped) {
-  if (!cotangents[0])
-    return {nullptr};
-  return {ExpandOp::create(builder, getLoc(), getDense(getInput().getType()), cotangents[0]).getResult()};
+LogicalResult CompressOp::buildAdjoint(AdjointContext &context) {
+  if (context.needs(getInput()))
+    context.add(getInput(), ExpandOp::create(context.builder(), getLoc(), getDense(getInput().getType()),
+                                             context.cotangent(getResult())));
+  return success();
 }
 
-SmallVector<Value> ExpandOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped taped) {
-  if (!cotangents[0])
-    return {nullptr};
-  return {RestrictOp::create(builder, getLoc(), cotangentType(getInput()), cotangents[0], taped(getInput()))
-              .getResult()};
+LogicalResult ExpandOp::buildAdjoint(AdjointContext &context) {
+  if (context.needs(getInput()))
+    context.add(getInput(),
+                RestrictOp::create(context.builder(), getLoc(), getCotangentType(getInput().getType()),
+                                   context.cotangent(getResult()), context.taped(getInput())));
+  return success();
 }
 
-SmallVector<Value> BroadcastOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped) {
-  if (!cotangents[0] || cast<RankedTensorType>(getInput().getType()).getRank() != 1)
-    return {nullptr};
-  return {BatchSumOp::create(builder, getLoc(), getInput().getType(), cotangents[0],
-                             zeros(builder, getLoc(), getInput().getType()))
-              .getResult()};
+LogicalResult BroadcastOp::buildAdjoint(AdjointContext &context) {
+  if (!context.needs(getInput()))
+    return success();
+  if (cast<RankedTensorType>(getInput().getType()).getRank() > 1)
+    return emitOpError("has no adjoint for an input of shape [B, 1]");
+  addPerUnit(context, getLoc(), getInput(), context.cotangent(getResult()));
+  return success();
 }
 
-SmallVector<Value> SumTimeOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents, Taped) {
-  if (!cotangents[0])
-    return {nullptr};
-  return {RepeatTimeOp::create(builder, getLoc(), getInput().getType(), cotangents[0]).getResult()};
+LogicalResult SumTimeOp::buildAdjoint(AdjointContext &context) {
+  if (context.needs(getInput()))
+    context.add(getInput(), RepeatTimeOp::create(context.builder(), getLoc(), getInput().getType(),
+                                                 context.cotangent(getResult())));
+  return success();
 }

@@ -102,6 +102,8 @@ LogicalResult LinearWeightGradOp::verify() {
 LogicalResult BatchSumOp::verify() {
   if (failed(checkMatrix(*this, "value", getValue())) || failed(checkDense(*this, "value", getValue())))
     return failure();
+  if (typeOf(getAccumulator()).getRank() == 0)
+    return success();
   return checkShape(*this, "accumulator", getAccumulator(), {typeOf(getValue()).getDimSize(1)});
 }
 
@@ -142,6 +144,9 @@ LogicalResult NeuronOp::verify() {
        (getOrder() == FireOrder::integrate_fire && getResetTime() != ResetTime::delayed)))
     return emitOpError("attribute 'reset_scope' = whole_update is defined only for a delayed reset to a value "
                        "(reset_kind = value, reset_time = delayed)");
+  if (getResetScope() == ResetScope::whole_update && !getDetachReset())
+    return emitOpError("attribute 'detach_reset' = false has no derivative here for 'reset_scope' = whole_update; "
+                       "set detach_reset = true");
   if (getOrder() == FireOrder::fire_integrate && getResetTime() == ResetTime::delayed)
     return emitOpError("attribute 'reset_time' = delayed has no meaning with order = fire_integrate, which fires "
                        "from the old membrane");
@@ -155,6 +160,7 @@ LogicalResult NeuronAdjointOp::verify() {
   for (auto [what, value] : {std::pair<StringRef, Value>{"cotangent of the spikes", getSpikeCotangent()},
                              {"cotangent of the new membrane", getNextCotangent()},
                              {"fired", getFired()},
+                             {"previous", getPrevious()},
                              {"input cotangent", getInputCotangent()},
                              {"membrane cotangent", getMembraneCotangent()}})
     if (value && failed(checkShape(*this, what, value, shape)))
@@ -163,10 +169,13 @@ LogicalResult NeuronAdjointOp::verify() {
     if (getEvents(spikes.getType()) &&
         failed(checkSameSupport(*this, "cotangent of the spikes", spikes.getType(), getCompared().getType())))
       return failure();
-  bool needsFired = getResetKind() == ResetKind::value;
-  if (needsFired && !getFired())
+  if (getResetKind() == ResetKind::value && !getFired())
     return emitOpError("attribute 'reset_kind' = value needs the operand 'fired': the reset stops the gradient "
                        "where the neuron fired");
+  if (getOrder() == FireOrder::integrate_fire && getResetTime() == ResetTime::delayed &&
+      getResetKind() != ResetKind::none && !getDetachReset() && !getPrevious())
+    return emitOpError("attribute 'detach_reset' = false with a delayed reset needs the operand 'previous': the "
+                       "reset was decided by the old membrane");
   return success();
 }
 
@@ -287,6 +296,18 @@ LogicalResult CrossEntropyOp::verify() {
       failed(checkShape(*this, "loss", getLoss(), {})))
     return failure();
   return checkShape(*this, "correct", getCorrect(), {});
+}
+
+LogicalResult GradientOp::verify() {
+  if (getValues().size() != getSeeds().size())
+    return emitOpError("has ") << getValues().size() << " values but " << getSeeds().size() << " seeds";
+  for (auto [value, seed] : llvm::zip(getValues(), getSeeds()))
+    if (seed.getType() != getCotangentType(value.getType()))
+      return emitOpError("a seed must have the type ") << getCotangentType(value.getType()) << ", found "
+                                                       << seed.getType();
+  if (getVariables().getTypes() != getGradients().getTypes())
+    return emitOpError("the gradients must have the types of the variables");
+  return success();
 }
 
 LogicalResult AdamOp::verify() {

@@ -8,16 +8,14 @@ include "mlir/IR/OpBase.td"
 def SNN_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::spikeloom::snn";
   let description = [{
-    An op that knows its adjoint. `snn-differentiate` tapes what the adjoint reads (every value that
-    `buildAdjoint` obtains through `taped`) and calls it once, in reverse order.
+    An op that knows its adjoint. `snn-differentiate` calls it once, in reverse order, where a cotangent arrives, and
+    tapes exactly the values that it asks the context for.
   }];
   let methods = [
     InterfaceMethod<[{
-      Builds the adjoint. `cotangents` holds one value per result, null where no gradient arrives. `taped(v)` gives
-      the value that v had in the forward pass. Returns one cotangent per operand, null where none flows.
-    }], "::llvm::SmallVector<::mlir::Value>", "buildAdjoint",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$cotangents,
-           "::llvm::function_ref<::mlir::Value(::mlir::Value)>":$taped)>
+      Builds the adjoint: reads the cotangents of the results and taped values from the context, adds cotangents to the
+      operands that need one. Emits an error and fails where the op has no derivative.
+    }], "::llvm::LogicalResult", "buildAdjoint", (ins "::spikeloom::snn::AdjointContext &":$context)>
   ];
 }
 

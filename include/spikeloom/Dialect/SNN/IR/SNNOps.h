@@ -9,6 +9,7 @@
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "spikeloom/Dialect/SNN/IR/AdjointContext.h"
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.h"
 
 #include "spikeloom/Dialect/SNN/IR/SNNInterfaces.h.inc"

@@ -139,7 +139,8 @@ def SNN_BatchSumOp : SNN_Op<"batch_sum", [Pure, AllTypesMatch<["accumulator", "r
   let summary = "sums a value over the samples of a batch, onto an accumulator";
   let description = [{
     `result[n] = accumulator[n] + sum over b of value[b, n]`, b ascending, each added in turn: the gradient of a
-    bias or of a per-unit parameter.
+    bias or of a per-unit parameter. With an accumulator of shape `[]` the per-unit sums, each taken from +0, are added
+    to it in ascending n.
 
     Example: `%db1 = snn.batch_sum %g into %db : tensor<48x10xf32> -> tensor<10xf32>`
   }];
@@ -169,7 +170,8 @@ def SNN_NeuronOp : SNN_Op<"neuron", [Pure, SNN_Differentiable, AttrSizedOperandS
     `graded`), the new membrane and, on request, the compared membrane (what θ was compared with, before the reset):
     the tape of the surrogate gradient; and `fired`, dense: 1 where the reset of this step applies (s, or r when
     delayed), dropped spikes included. Where the spikes are an event tensor, the compared membrane has its support.
-    Entries that do not fire but have a compared membrane above `near * θ` are listed after the spikes.
+    Entries that do not fire but have a compared membrane above `near * θ` are listed after the spikes; with `near`
+    of minus infinity that is every entry, whatever θ is; without `near` it is none.
 
     `decay` and `threshold` may be operands of shape `[N]` or `[]`: learnable or per-neuron values.
     `detach_reset` (the default) lets no gradient flow through s and r in the reset terms.
@@ -209,24 +211,36 @@ def SNN_NeuronOp : SNN_Op<"neuron", [Pure, SNN_Differentiable, AttrSizedOperandS
 def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegments]> {
   let summary = "adjoint of one step of a spiking neuron";
   let description = [{
-    From the cotangent of the spikes (dense, or with the support of the compared membrane), the cotangent of the new
-    membrane and the compared membrane p, computes the cotangents of input and old membrane. With σ'(p - θ) the
-    surrogate derivative, on the support only, and c = spike_cotangent * graded * σ' there and 0 elsewhere:
+    From the cotangent gs of the spikes (dense, or with the support of the compared membrane), the cotangent gv' of
+    the new membrane and the compared membrane p, computes the cotangents gx of the input and gv of the old membrane.
+    With decay d, gain g and σ' the surrogate derivative:
 
-    | reset | cotangents (gv' = cotangent of the new membrane) |
+    `c = (gs * graded) * σ'(p - θ)` on the support; elsewhere c and the terms [in brackets] are absent. A gs or gv'
+    that is not given is left out as a term. The terms in brackets are there when `detach_reset` is false.
+
+    | neuron | cotangents |
     | --- | --- |
-    | delayed, subtract or none | `a = gv' + c`; input `g a`, membrane `d a` |
-    | delayed, value | `a = gv' + c`; input `g a` (0 where r under `whole_update`), membrane `d a`, 0 where r |
-    | same_step, subtract or none | `a = gv' + c` (not detached: `gv' + (c - gv' θ σ')`); input `g a`, membrane `d a` |
-    | same_step, value | `a = (s ? 0 : gv') + c` (not detached: `+ gv' (v_reset - p) σ'`); input `g a`, membrane `d a` |
-    | fire_integrate, subtract or none | input `g gv'`, membrane `d gv' + c` (not detached: `- gv' θ σ'`) |
+    | same_step, subtract | `a = gv' + (c [- (gv' θ) σ'])`, `gx = g a`, `gv = d a` |
+    | same_step, value | `a = ((s ? 0 : gv') + c) [+ (gv' (v_reset - p)) σ']`, `gx = g a`, `gv = d a` |
+    | delayed, subtract | `a = gv' + c`, `gx = g a`, `gv = d a [- (a θ) σ'(v - θ)]` |
+    | delayed, value, decayed_state | `a = gv' + c`, `gx = g a`, `gv = (r ? 0 : d a) [+ ((d a) (v_reset - v)) σ'(v - θ)]` |
+    | delayed, value, whole_update | `a = gv' + c`, `gx = r ? 0 : g a`, `gv = r ? 0 : d a` |
+    | fire_integrate, subtract | `gx = g gv'`, `gv = d gv' + (c [- (gv' θ) σ'])` |
+    | fire_integrate, value, decayed_state | `gx = g gv'`, `gv = ((s ? 0 : d gv') + c) [+ ((d gv') (v_reset - p)) σ']` |
+    | fire_integrate, value, whole_update | `gx = s ? 0 : g gv'`, `gv = (s ? 0 : d gv') + c` |
 
-    `fired` (1 where the neuron really fired, dropped or not) is read where the reset needs it.
+    Reset `none` is subtract without the brackets. Factors of 1 are left out; every operation is rounded by itself,
+    left to right inside the parentheses shown. The surrogate derivative of u is computed as
+    `q = k * abs(u) + 1; 1 / (q * q)` (fast_sigmoid, superspike) and
+    `z = (pi/2 k) * u; (k/2) / (z * z + 1)` (atan), the constants in parentheses rounded once from double.
+
+    `fired` (1 where the neuron really fired, dropped or not; s or r above) is needed by resets to a value,
+    `previous` (the old membrane v) by delayed resets that are not detached.
 
     Example: `%gx, %gv = snn.neuron_adjoint %gs, %gv1, %p {decay = 0.95 : f32} : tensor<48x10xf32>, tensor<48x10xf32>, tensor<48x10xf32> -> tensor<48x10xf32>, tensor<48x10xf32>`
   }];
   let arguments = (ins Optional<SNN_Tensor>:$spikeCotangent, Optional<SNN_Tensor>:$nextCotangent,
-      SNN_Tensor:$compared, Optional<SNN_Tensor>:$fired,
+      SNN_Tensor:$compared, Optional<SNN_Tensor>:$fired, Optional<SNN_Tensor>:$previous,
       Optional<SNN_Tensor>:$decays, Optional<SNN_Tensor>:$thresholds,
       DefaultValuedAttr<SNN_FireOrderAttr, "::spikeloom::snn::FireOrder::integrate_fire">:$order,
       DefaultValuedAttr<SNN_ResetTimeAttr, "::spikeloom::snn::ResetTime::same_step">:$reset_time,
@@ -244,6 +258,7 @@ def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegmen
   let assemblyFormat = [{
     (`spikes` `(` $spikeCotangent^ `:` type($spikeCotangent) `)`)? (`next` `(` $nextCotangent^ `:` type($nextCotangent) `)`)?
     `compared` `(` $compared `:` type($compared) `)` (`fired` `(` $fired^ `:` type($fired) `)`)?
+    (`previous` `(` $previous^ `:` type($previous) `)`)?
     (`decay` `(` $decays^ `:` type($decays) `)`)? (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)?
     attr-dict `->` type($inputCotangent) `,` type($membraneCotangent)
   }];
@@ -408,6 +423,23 @@ def SNN_CrossEntropyOp : SNN_Op<"cross_entropy", [Pure]> {
   let assemblyFormat = [{
     $logits `,` $labels `,` $weights attr-dict `:` type($logits) `,` type($labels) `,` type($weights) 
     `->` type($loss) `,` type($gradient) `,` type($correct)
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_GradientOp : SNN_Op<"gradient", [Pure, AttrSizedOperandSegments]> {
+  let summary = "the gradient of a function of the values with respect to variables";
+  let description = [{
+    For `seeds`, the cotangents of `values`, gives the cotangents of `wrt`, in their types. It stands for a whole
+    reverse pass: `snn-differentiate` replaces it by the adjoint computation.
+
+    Example: `%dw = snn.gradient of(%y : tensor<48x10xf32>) seeds(%dy : tensor<48x10xf32>) wrt(%w : tensor<10x784xf32>) -> tensor<10x784xf32>`
+  }];
+  let arguments = (ins Variadic<SNN_Tensor>:$values, Variadic<SNN_Tensor>:$seeds, Variadic<SNN_Tensor>:$variables);
+  let results = (outs Variadic<SNN_Tensor>:$gradients);
+  let assemblyFormat = [{
+    `of` `(` $values `:` type($values) `)` `seeds` `(` $seeds `:` type($seeds) `)`
+    `wrt` `(` $variables `:` type($variables) `)` attr-dict `->` type($gradients)
   }];
   let hasVerifier = 1;
 }

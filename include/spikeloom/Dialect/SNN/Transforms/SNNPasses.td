@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes on the snn dialect.
+#ifndef SPIKELOOM_DIALECT_SNN_TRANSFORMS_SNNPASSES
+#define SPIKELOOM_DIALECT_SNN_TRANSFORMS_SNNPASSES
+
+include "mlir/Pass/PassBase.td"
+
+def SNNChooseEvents : Pass<"snn-choose-events", "::mlir::func::FuncOp"> {
+  let summary = "turn spikes that feed synapses into event tensors of a chosen capacity";
+  let description = [{
+    Spikes of a neuron that reach a `snn.linear` (also through a state or from one scan to the next) become event
+    tensors, and an input of the model that feeds a `snn.linear` is compressed. Whoever else reads such a value gets
+    it back through `snn.expand`. Neurons that feed no synapse, such as the readout, stay dense.
+
+    The capacity of a layer of N neurons is N, so that nothing is dropped, unless `max-activity` F is given: then it is
+    max(2, 2 floor(F N / 2)). Neurons whose spikes are also an output of the model, and inputs, keep N unless
+    `capacity` or `input-capacity` names them. A layer is called after the attribute `snn.layer` of its neuron, else
+    after the weights that feed it (`fc1` for `fc1.weight`), else `layer<k>` with k counting neurons from 0; the pass
+    writes the name to `snn.layer`.
+  }];
+  let options = [
+    Option<"maxActivity", "max-activity", "double", "0.0",
+           "Share of a hidden layer's neurons that may spike in one step of one sample, in (0, 1]; 0: any number">,
+    Option<"secondThreshold", "second-threshold", "double", "0.0",
+           "List neurons that do not fire but exceed this share of their threshold, so that they get a gradient; "
+           "0: do not set">,
+    ListOption<"inputCapacity", "input-capacity", "std::string",
+               "NAME:N, the most entries of input NAME that are read in one step of one sample (repeatable)">,
+    ListOption<"capacity", "capacity", "std::string",
+               "LAYER:N, the most spikes of layer LAYER in one step of one sample; goes before max-activity (repeatable)">,
+    ListOption<"binaryInputs", "binary-inputs", "std::string",
+               "Inputs whose values are only 0 and 1, so that their events need no payload; 'all' for every input">,
+  ];
+}
+
+def SNNTrainingStep : Pass<"snn-training-step", "::mlir::ModuleOp"> {
+  let summary = "make one training step of an inference function";
+  let description = [{
+    Replaces `@main`, an inference function, by one step of training: forward pass, readout, loss, gradients by
+    `snn-differentiate`, optimiser. New arguments: the labels (`#snn.kind<label>`), the weights of the samples
+    (`#snn.kind<weight>`), the optimiser's factors of this step (`#snn.kind<hyper>`) and its states
+    (`#snn.kind<optimizer>`, called `<parameter>.m` and `<parameter>.v`). Results, in this order: the loss and the number of correct
+    samples (`snn.role`), the new parameters and optimiser states (`snn.update`), the last value of every state
+    (`snn.state`), the gradients (`snn.role = "gradient"`, `snn.of`).
+
+    Every neuron that makes event tensors and has no second threshold lists all its neurons as near (as far as its
+    capacity goes), because what is not listed gets no gradient.
+  }];
+  let options = [
+    Option<"loss", "loss", "std::string", "\"cross_entropy\"", "The loss: cross_entropy">,
+    Option<"readout", "readout", "std::string", "\"spike_count\"",
+           "What the loss reads: spike_count or spike_rate (first output, summed or averaged over the steps), "
+           "membrane_mean or membrane_last (membrane of the neuron that makes the first output), or output (the first "
+           "output itself, for a model that sums over time by itself)">,
+    Option<"optimizer", "optimizer", "std::string", "\"adam\"", "The optimiser: adam or sgd">,
+    Option<"lr", "lr", "double", "1e-3", "Learning rate, written to the function for the host">,
+    Option<"detachReset", "detach-reset", "std::string", "\"\"",
+           "true or false: whether gradients stop at the reset of every neuron; empty: what each neuron says">,
+    Option<"surrogate", "surrogate", "std::string", "\"fast_sigmoid:25\"",
+           "KIND:SLOPE for neurons that name no surrogate: fast_sigmoid, superspike or atan">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def SNNDifferentiate : Pass<"snn-differentiate", "::mlir::func::FuncOp"> {
+  let summary = "replace snn.gradient by the adjoint computation";
+  let description = [{
+    Reverse-mode differentiation through `snn.scan`. The forward scan gets stacked results for exactly those values that
+    adjoints read, the tape; the adjoint is a scan in the other direction over them. Gradients of captured parameters
+    are states of it. Nothing is computed for values that do not depend on the variables.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def SNNFuseTimeSums : Pass<"snn-fuse-time-sums", "::mlir::func::FuncOp"> {
+  let summary = "sum over time inside the scan, and repeat in time by capturing";
+  let description = [{
+    A `snn.sum_time` of a stacked result becomes a state of the scan that is added to in each step (the same order, so
+    the same bits), and a `snn.repeat_time` that a scan runs over becomes a captured value. Neither stacks a history.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def SNNVerifyEncoding : Pass<"snn-verify-encoding"> {
+  let summary = "refuse event tensors on operations that do not know them";
+  let description = [{
+    Upstream operations and passes ignore or erase encodings that they do not know. This pass fails on any operation
+    outside the snn dialect that takes or gives a tensor with `#snn.events`, naming it; functions, calls and returns may.
+  }];
+}
+
+#endif
