@@ -271,6 +271,12 @@ std::optional<std::string> spikeloom::verifyMemory(const MemoryProblem &problem,
   if (plan.offsets.size() != requests.size())
     return "the plan has " + std::to_string(plan.offsets.size()) + " addresses for " +
            std::to_string(requests.size()) + " requests";
+  auto element = [&](int64_t address) { // number of the memory element of a byte
+    return address < problem.interleavedStart
+               ? address / problem.elementBytes
+               : problem.interleavedStart / problem.elementBytes + 1 +
+                     (address - problem.interleavedStart) / (2 * problem.elementBytes);
+  };
   // Tile by tile and moment by moment at the borders of requests, where something changes.
   std::set<int64_t> tiles, times;
   int64_t peak = problem.base;
@@ -297,9 +303,8 @@ std::optional<std::string> spikeloom::verifyMemory(const MemoryProblem &problem,
                   second.firstTile < request.firstTile + request.tiles;
       if (!meet || request.bytes == 0 || second.bytes == 0)
         continue;
-      Range a = elementsOf(problem, begin, end);
-      Range b = elementsOf(problem, plan.offsets[size_t(other)], plan.offsets[size_t(other)] + second.bytes);
-      if (a.begin < b.end && b.begin < a.end)
+      int64_t start = plan.offsets[size_t(other)];
+      if (element(begin) <= element(start + second.bytes - 1) && element(start) <= element(end - 1))
         return where + "in one memory element with '" + second.name + "'";
     }
   }
