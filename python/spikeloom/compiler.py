@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Joins importer and compiler: a model file becomes MLIR, MLIR becomes a program.
+"""Compiling models."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .arrays import atomic_file, check_writable
+from .errors import UsageError
+from .models import Model, load
+from .options import Events, Training
+from .session import Program
+from .tools import run_tool
+
+
+def compile(  # noqa: A001 (the public name of the interface)
+    model: Model | str | Path,
+    *,
+    machine: str = "bow",
+    chips: int | str = 1,
+    batch: int | None = None,
+    steps: int | None = None,
+    events: Events | None = None,
+    train: Training | None = None,
+    gradient_accumulation: int = 1,
+    host_cpu: str = "native",
+    train_parameters: str | None = None,
+    output: str | Path | None = None,
+    extra: Sequence[str] = (),
+) -> Program:
+    """Compile a model for a machine.
+
+    Args:
+        model: what ``load`` gave, or a path.
+        machine: a preset (``gc2``, ``gc200``, ``bow``, ``tiny``) or the path of a machine file.
+        chips: how many of them.
+        batch: samples a run, B; the file's own if None.
+        steps: time steps a run, T; needed for step functions.
+        events: lengths of event lists; without it nothing is dropped.
+        train: make a training step instead of inference.
+        gradient_accumulation: only 1 in this version.
+        host_cpu: ``native``, ``x86-64-v3`` or ``x86-64-v4``.
+        train_parameters: regular expression of the parameters to train, where the file's marks do not suit.
+        output: keep the program in this ``.loom`` file; else it lives as long as the result.
+        extra: further options of snn-compile, as they are.
+
+    Returns:
+        The program.
+
+    Raises:
+        UserError: the model or the options are at fault; the message is the importer's or the compiler's.
+    """
+    if gradient_accumulation != 1:
+        raise UsageError("gradient_accumulation is not in this version; use a larger batch")
+    if not isinstance(model, Model):
+        model = load(model)
+    if output is not None:
+        check_writable(output, "the program")
+    folder = tempfile.TemporaryDirectory(prefix="spikeloom-")
+    source = model.path
+    if model.is_onnx:
+        source = Path(folder.name) / f"{model.path.stem}.mlir"
+        source.write_text(model.imported(batch, steps, train_parameters).to_mlir(), encoding="utf-8")
+    program = Path(folder.name) / "program.loom"
+    arguments = [str(source), "-o", str(program), f"--machine={machine}", f"--chips={chips}"]
+    arguments += (events or Events()).arguments()
+    arguments += train.arguments() if train else []
+    arguments += [f"--host-cpu={host_cpu}", *extra]
+    run_tool("snn-compile", arguments)
+    if output is None:
+        return Program(program, temporary=folder)
+    with atomic_file(output, "the program") as file:
+        file.write(program.read_bytes())
+    folder.cleanup()
+    return Program(output)

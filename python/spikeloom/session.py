@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Programs and sessions as people use them from Python: NumPy in, NumPy out, names instead of buffers.
+"""Compiled programs and their execution."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import native
+from .arrays import atomic_file, check_finite, check_labels, check_numbers
+from .errors import UsageError, UserError
+
+ENGINES = ("fast", "strict")
+
+
+@dataclass(frozen=True)
+class Port:
+    """An array of a program that has a name.
+
+    ``shape`` is in the user's order: ``[T, B, N]`` for sequences, ``[B, N]`` for states, the file's for parameters.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    trainable: bool = False
+    initial: float = 0.0
+    pair: str = ""
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a program says about itself."""
+
+    name: str
+    machine: Mapping[str, float | str]
+    batch: int
+    steps: int
+    ports: tuple[Port, ...]
+    optimizer: str
+    learning_rate: float
+    tiles_used: int
+    tile_memory_max: int
+
+    def of_role(self, role: str) -> list[Port]:
+        """Return the ports of a role, in the program's order."""
+        return [port for port in self.ports if port.role == role]
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a run of the program is a training step."""
+        return bool(self.of_role("label"))
+
+    @property
+    def classes(self) -> int:
+        """The number of classes that labels distinguish, 0 if the program does not say."""
+        known = [port.classes for port in self.of_role("label") if port.classes]
+        return known[0] if known else 0
+
+
+@dataclass
+class LayerEvents:
+    """Spikes of a layer, added up over runs."""
+
+    units: int
+    capacity: int
+    fired: int = 0
+    listed: int = 0
+
+    @property
+    def overflow(self) -> float:
+        """The share of spikes that did not fit into the lists."""
+        return (self.fired - self.listed) / self.fired if self.fired else 0.0
+
+
+@dataclass
+class EventTotals:
+    """Spikes of all layers, added up over runs."""
+
+    layers: dict[str, LayerEvents] = field(default_factory=dict)
+
+    def add(self, events: list[dict]) -> None:
+        """Add one run."""
+        for event in events:
+            layer = self.layers.setdefault(event["name"], LayerEvents(event["units"], event["capacity"]))
+            layer.fired += event["fired"]
+            layer.listed += event["listed"]
+
+    @property
+    def overflow(self) -> float:
+        """The share of all spikes that was dropped."""
+        fired = sum(layer.fired for layer in self.layers.values())
+        listed = sum(layer.listed for layer in self.layers.values())
+        return (fired - listed) / fired if fired else 0.0
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a training step tells.
+
+    Args:
+        loss: mean over the samples of the step.
+        accuracy: share of samples whose label is the largest readout.
+        cycles: what the step takes on the modelled machine.
+        overflow: share of spikes dropped because lists were full.
+        gradients: by parameter name, shapes as in the file; empty unless asked for.
+    """
+
+    loss: float
+    accuracy: float
+    cycles: int
+    overflow: float
+    gradients: Mapping[str, np.ndarray]
+
+
+class Program:
+    """A compiled program (a ``.loom`` file)."""
+
+    def __init__(self, path: str | Path, *, temporary: tempfile.TemporaryDirectory | None = None) -> None:
+        """Open a file; ``temporary`` is a folder that lives as long as the program does."""
+        self.path = Path(path)
+        self._temporary = temporary
+        if not self.path.is_file():
+            raise UserError(f"{self.path} does not exist or is not a file")
+
+    def session(self, engine: str = "fast", threads: int | None = None) -> Session:
+        """Make ready to run: ``engine`` is ``fast`` or ``strict``, ``threads`` is the number of cores if None."""
+        return Session(self, engine, threads)
+
+    def save(self, path: str | Path) -> None:
+        """Write the ``.loom`` file."""
+        with atomic_file(path, "the program") as target, self.path.open("rb") as source:
+            shutil.copyfileobj(source, target)
+
+
+class Session:
+    """A program with its parameters and states, ready to run. Use it in a ``with`` statement."""
+
+    def __init__(self, program: Program, engine: str = "fast", threads: int | None = None) -> None:
+        """Load the program's code into this process."""
+        if engine == "estimate":
+            raise UsageError("the engine 'estimate' is not in this version; use fast or strict")
+        if engine not in ENGINES:
+            raise UsageError(f"engine '{engine}' is not known; known: {', '.join(ENGINES)}")
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads={threads}: at least 1 is wanted")
+        self.program = program
+        self.engine = engine
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.native = native.runtime().Session(str(program.path), engine, self.threads)
+        facts = self.native.describe()
+        ports = tuple(Port(**{**port, "shape": tuple(port["shape"])}) for port in facts["ports"])
+        self.info = Info(
+            facts["program"],
+            facts["machine"],
+            facts["batch"],
+            facts["steps"],
+            ports,
+            facts["optimizer"],
+            facts["learning_rate"],
+            facts["tiles_used"],
+            facts["tile_memory_max"],
+        )
+
+    def __enter__(self) -> Session:
+        """Return the session itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free its memory."""
+        self.close()
+
+    def close(self) -> None:
+        """Free the memory of the session; it cannot run afterwards."""
+        self.native = None
+
+    def _inputs(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Name the inputs: a single array is the first one. States may be given too."""
+        inputs = self.info.of_role("input")
+        if not isinstance(x, Mapping):
+            if len(inputs) != 1:
+                names = ", ".join(port.name for port in inputs)
+                raise UserError(f"the network has {len(inputs)} inputs ({names}); give a dict of arrays by name")
+            return {inputs[0].name: np.asarray(x)}
+        known = {port.name for port in inputs} | {port.name for port in self.info.of_role("state")}
+        for name in x:
+            if name not in known:
+                raise UserError(f"the network has no input '{name}'; it has {', '.join(sorted(known))}")
+        for port in inputs:
+            if port.name not in x:
+                raise UserError(f"input '{port.name}' {list(port.shape)} is missing")
+        return {name: np.asarray(array) for name, array in x.items()}
+
+    def set_inputs(self, x: np.ndarray | Mapping[str, np.ndarray]) -> int:
+        """Check and pass inputs (and states) whose batch may be short; return the number of samples.
+
+        Sequences are ``[T, b, ...]``, states ``[b, ...]`` with ``b <= B``; the rest of the batch is filled with zeros.
+        """
+        samples = None
+        shapes = {port.name: port.shape for port in self.info.ports if port.role in ("input", "state")}
+        for name, array in self._inputs(x).items():
+            shape = shapes[name]
+            check_numbers(array, f"input '{name}'")
+            axis = batch_axis(shape, self.info)
+            flat = array.reshape((*array.shape[: len(shape) - 1], -1)) if array.ndim > len(shape) else array
+            fits = (
+                flat.ndim == len(shape)
+                and all(a == b for i, (a, b) in enumerate(zip(flat.shape, shape, strict=True)) if i != axis)
+                and (axis is None or flat.shape[axis] <= shape[axis])
+            )
+            if not fits:
+                raise UserError(f"input '{name}' has shape {list(array.shape)}; {list(shape)} is wanted")
+            check_finite(flat, f"input '{name}'")
+            count = flat.shape[axis] if axis is not None else self.info.batch
+            if samples is not None and count != samples:
+                raise UserError(f"input '{name}' has {count} samples, another input has {samples}")
+            samples = count
+            if flat.shape != shape:
+                padded = np.zeros(shape, flat.dtype)
+                padded[(slice(None),) * axis + (slice(count),)] = flat
+                flat = padded
+            self.native.set(name, np.ascontiguousarray(flat))
+        return self.info.batch if samples is None else samples
+
+    def run(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run inference.
+
+        Args:
+            x: the input ``[T, b, ...]``, or inputs and states by name; ``b`` up to the program's batch.
+
+        Returns:
+            Outputs by name: sequences ``[T, b, ...]``, states after the last step ``[b, ...]``.
+        """
+        samples = self.set_inputs(x)
+        self.native.run()
+        return self.outputs(samples)
+
+    def outputs(self, samples: int) -> dict[str, np.ndarray]:
+        """Return the outputs of the last run for its first ``samples`` samples."""
+        result = {}
+        for port in self.info.of_role("output"):
+            array = self.native.get(port.name, "output")
+            axis = batch_axis(port.shape, self.info)
+            if axis is not None and samples < array.shape[axis]:
+                array = array[(slice(None),) * axis + (slice(samples),)]
+            result[port.name] = array
+        return result
+
+    def step(
+        self, x: np.ndarray | Mapping[str, np.ndarray], labels: np.ndarray, *, gradients: bool = False
+    ) -> StepResult:
+        """Run one training step.
+
+        Args:
+            x: as in ``run``.
+            labels: classes ``[b]``, whole numbers.
+            gradients: also return the gradients (before the optimiser).
+        """
+        if not self.info.is_training:
+            raise UserError("the program was compiled without training; pass train=Training(...) to compile")
+        samples = self.set_inputs(x)
+        checked = check_labels(np.asarray(labels), samples, self.info.classes, "labels")
+        self.native.set_labels(checked, samples)
+        self.native.run()
+        events = EventTotals()
+        events.add(self.native.events())
+        return StepResult(
+            float(self._scalar("loss")),
+            float(self._scalar("correct")) / samples,
+            self.native.cycles(),
+            events.overflow,
+            self.gradients() if gradients else {},
+        )
+
+    def _scalar(self, role: str) -> float:
+        port = self.info.of_role(role)[0]
+        return float(np.asarray(self.native.get(port.name, role)).reshape(-1)[0])
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Return the gradients of the last step by parameter name, in the shapes of the file."""
+        return {p.pair or p.name: np.array(self.native.get(p.name, "gradient")) for p in self.info.of_role("gradient")}
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """All parameters by name, in the shapes of the file."""
+        return {port.name: np.array(self.native.get(port.name, "parameter")) for port in self.info.of_role("parameter")}
+
+    @weights.setter
+    def weights(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set parameters by name; those that are not named keep their values."""
+        shapes = {port.name: port.shape for port in self.info.of_role("parameter")}
+        for name, value in values.items():
+            if name not in shapes:
+                raise UserError(f"the network has no parameter '{name}'; it has {', '.join(shapes) or 'none'}")
+            if tuple(value.shape) != shapes[name]:
+                raise UserError(f"parameter '{name}' has shape {list(value.shape)}; {list(shapes[name])} is wanted")
+            check_finite(value, f"parameter '{name}'")
+            self.native.set(name, np.ascontiguousarray(value, np.float32), "parameter")
+
+    def randomize(self, gain: float, seed: int) -> list[str]:
+        """Draw new trainable parameters, uniform in ``±gain / sqrt(fan_in)`` as torch.nn.Linear does with gain 1.
+
+        Weights ``[out, in]`` have fan-in ``in``. A bias (as long as the outputs of the weight before it) gets that
+        weight's bound. Other parameters, such as decays, keep their values. Returns the names of the drawn ones.
+        """
+        rng = np.random.default_rng(seed)
+        drawn, values, bound, outputs = [], {}, 0.0, 0
+        for port in self.info.of_role("parameter"):
+            if not port.trainable:
+                continue
+            if len(port.shape) == 2:
+                outputs, bound = port.shape[0], gain / np.sqrt(port.shape[1])
+            elif len(port.shape) != 1 or port.shape[0] != outputs or not bound:
+                continue
+            values[port.name] = rng.uniform(-bound, bound, port.shape).astype(np.float32)
+            drawn.append(port.name)
+        self.weights = values
+        return drawn
+
+    def load(self, path: str | Path) -> list[str]:
+        """Read parameters from a safetensors file; return the names in it that the network does not have."""
+        return list(self.native.load_weights(str(path)))
+
+    def save(self, path: str | Path) -> None:
+        """Write all parameters to a safetensors file, atomically."""
+        self.native.save_weights(str(path))
+
+    def save_gradients(self, path: str | Path) -> None:
+        """Write the gradients of the last step (before the optimiser) to a safetensors file."""
+        self.native.save_gradients(str(path))
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of coming steps."""
+        return self.native.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.native.learning_rate = rate
+
+    @property
+    def cycles(self) -> int:
+        """What the last run takes on the modelled machine."""
+        return self.native.cycles()
+
+    def events(self) -> list[dict]:
+        """Return spikes fired and listed by layer in the last run."""
+        return self.native.events()
+
+    def profile(self) -> dict:
+        """Return the profile of the last run (schema ``spikeloom.profile/1``)."""
+        return json.loads(self.native.profile())
+
+
+def batch_axis(shape: tuple[int, ...], info: Info) -> int | None:
+    """Where the samples are in an array of a program: ``[T, B, ...]`` or ``[B, ...]``; None if nowhere."""
+    if len(shape) >= 3 and shape[0] == info.steps and shape[1] == info.batch:
+        return 1
+    if len(shape) >= 1 and shape[0] == info.batch:
+        return 0
+    return None

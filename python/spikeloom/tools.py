@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# The compiler is a separate program: its crash cannot take the user's session along, and its errors arrive whole.
+"""Finding and running the native tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import EXIT_DEFECT, EXIT_USAGE, EXIT_USER, Defect, UsageError, UserError
+
+
+def binary_folders() -> list[Path]:
+    """Where tools may lie: $SPIKELOOM_BIN alone if set, else the package's own bin/, else the build folder."""
+    if "SPIKELOOM_BIN" in os.environ:
+        return [Path(os.environ["SPIKELOOM_BIN"])]
+    package = Path(__file__).resolve().parent
+    return [package / "bin", package.parents[1] / "build" / "bin"]
+
+
+def find_tool(name: str) -> Path:
+    """Return the path of a native tool.
+
+    Raises:
+        UserError: it was not built.
+    """
+    for folder in binary_folders():
+        if (folder / name).is_file():
+            return folder / name
+    if "SPIKELOOM_BIN" not in os.environ and (found := shutil.which(name)):
+        return Path(found)
+    looked = ", ".join(str(folder) for folder in binary_folders())
+    raise UserError(f"the tool {name} was not found in {looked}; build it with utils/quickstart, or set SPIKELOOM_BIN")
+
+
+def run_tool(name: str, arguments: Sequence[str]) -> str:
+    """Run a tool and return its standard output.
+
+    Raises:
+        UserError, UsageError, Defect: by the tool's exit code; the message is what it wrote on stderr.
+    """
+    command = [str(find_tool(name)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode == 0:
+        return done.stdout
+    message = done.stderr.strip() or f"{name} failed without a message"
+    if done.returncode == EXIT_USER:
+        raise UserError(message)
+    if done.returncode == EXIT_USAGE:
+        raise UsageError(message)
+    ended = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+    note = "" if done.returncode == EXIT_DEFECT else f" ({name} ended with {ended})"
+    raise Defect(f"{message}{note}\n  the command was: {' '.join(command)}")
