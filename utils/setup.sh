@@ -48,7 +48,7 @@ need_python() {
   fi
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
   say "Installing Python packages: $*"
-  "$venv/bin/python" -m pip install -q --disable-pip-version-check "$@" || return 1
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@" || return 1
   echo "$wanted" >"$stamp"
 }
 

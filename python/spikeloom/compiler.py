@@ -10,14 +10,15 @@ from pathlib import Path
 
 from .arrays import atomic_file, check_writable
 from .errors import UsageError
+from .importers import Model as Imported
 from .models import Model, load
 from .options import Events, Training
 from .session import Program
 from .tools import run_tool
 
 
-def compile(  # noqa: A001 (the public name of the interface)
-    model: Model | str | Path,
+def compile(
+    model: Model | Imported | str | Path,
     *,
     machine: str = "bow",
     chips: int | str = 1,
@@ -34,7 +35,7 @@ def compile(  # noqa: A001 (the public name of the interface)
     """Compile a model for a machine.
 
     Args:
-        model: what ``load`` gave, or a path.
+        model: what ``load`` gave, an imported model, or a path.
         machine: a preset (``gc2``, ``gc200``, ``bow``, ``tiny``) or the path of a machine file.
         chips: how many of them.
         batch: samples a run, B; the file's own if None.
@@ -55,15 +56,18 @@ def compile(  # noqa: A001 (the public name of the interface)
     """
     if gradient_accumulation != 1:
         raise UsageError("gradient_accumulation is not in this version; use a larger batch")
-    if not isinstance(model, Model):
+    if isinstance(model, str | Path):
         model = load(model)
     if output is not None:
         check_writable(output, "the program")
     folder = tempfile.TemporaryDirectory(prefix="spikeloom-")
-    source = model.path
-    if model.is_onnx:
-        source = Path(folder.name) / f"{model.path.stem}.mlir"
-        source.write_text(model.imported(batch, steps, train_parameters).to_mlir(), encoding="utf-8")
+    if isinstance(model, Model) and model.is_onnx:
+        model = model.imported(batch, steps, train_parameters)
+    if isinstance(model, Model):
+        source = model.path
+    else:
+        source = Path(folder.name) / f"{Path(model.path).stem}.mlir"
+        source.write_text(model.to_mlir(), encoding="utf-8")
     program = Path(folder.name) / "program.loom"
     arguments = [str(source), "-o", str(program), f"--machine={machine}", f"--chips={chips}"]
     arguments += (events or Events()).arguments()

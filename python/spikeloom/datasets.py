@@ -29,7 +29,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def fashion_mnist(part: str, folder: Path = FASHION_MNIST) -> tuple[np.ndarray, np.ndarray]:
-    """Fashion-MNIST as ``images [N, 784]`` and ``labels [N]``, uint8; ``part`` is 'train' (60,000) or 't10k' (10,000)."""
+    """Fashion-MNIST as ``images [N, 784]`` and ``labels [N]``, uint8; ``part`` is 'train' or 't10k'."""
     images = read_idx(folder / f"{part}-images-idx3-ubyte.gz")
     labels = read_idx(folder / f"{part}-labels-idx1-ubyte.gz")
     return images.reshape(len(images), -1), labels

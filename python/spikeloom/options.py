@@ -113,5 +113,7 @@ def check_surrogate(text: str) -> str:
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise UsageError(f"the slope of surrogate '{text}' must be a positive number, as in {kind}:{SURROGATES[kind]:g}")
+        raise UsageError(
+            f"the slope of surrogate '{text}' must be a positive number, as in {kind}:{SURROGATES[kind]:g}"
+        )
     return f"{kind}:{value:g}"

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options, unknown = parser().parse_known_args(arguments)
         if unknown and options.verb != "report":
-            raise UsageError(f"{options.verb} does not know {' '.join(unknown)}; see spikeloom {options.verb} --help")
+            raise UsageError(f"spikeloom {options.verb} does not know {' '.join(unknown)}; see its --help")
         code = options.main(options)
         sys.stdout.flush()
         return code or EXIT_DONE

@@ -36,8 +36,9 @@ def main(options: argparse.Namespace) -> int:
         if options.steps is None and not source.is_sequence:
             remark(options, f"defaults: {source.steps} time steps (use --steps=T)")
     elif options.batch or options.steps:
-        raise UsageError(f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are "
-                         "for ONNX")
+        raise UsageError(
+            f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX"
+        )
     compile(source, train=training(options) if options.train else None, output=options.output, **settings)
     remark(options, f"wrote {options.output}")
     return EXIT_DONE

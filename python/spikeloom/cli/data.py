@@ -89,9 +89,7 @@ def data_set(path: str, info: Info, options: argparse.Namespace, what: str) -> S
     return samples
 
 
-def _array_samples(
-    path: str, info: Info, features: tuple[int, ...], options: argparse.Namespace, what: str
-) -> Samples:
+def _array_samples(path: str, info: Info, features: tuple[int, ...], options: argparse.Namespace, what: str) -> Samples:
     array = load_array(path, what, mapped=True)
     check_numbers(array, what)
     if options.encode != "none":
@@ -171,16 +169,16 @@ def bind_inputs(given: list[GivenInput], info: Info, options: argparse.Namespace
         bound.append((port, item.array, axis))
     missing = [port.name for port in info.of_role("input") if all(port.name != b.name for b, _, _ in bound)]
     if missing:
-        raise UserError(f"input '{missing[0]}' {list(ports[missing[0]].shape)} is not given; use --input {missing[0]}=x.npy")
+        raise UserError(
+            f"input '{missing[0]}' {list(ports[missing[0]].shape)} is not given; use --input {missing[0]}=x.npy"
+        )
     count = info.batch if count is None else count
     if count == 0:
         raise UserError("the input has no samples")
     return RunInputs(count, bound, info, options)
 
 
-def _sample_axis(
-    array: np.ndarray, port: Port, info: Info, options: argparse.Namespace, what: str
-) -> int | None:
+def _sample_axis(array: np.ndarray, port: Port, info: Info, options: argparse.Namespace, what: str) -> int | None:
     """Check an array against its port and return the axis of the samples."""
     axis = batch_axis(port.shape, info)
     wanted = ["N" if i == axis else size for i, size in enumerate(port.shape)]

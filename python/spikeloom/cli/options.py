@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
-        raise UsageError(f"{message}\n{self.format_usage().strip()}")
+        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def refuse(option: str, instead: str = "") -> NoReturn:
@@ -151,7 +151,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--optimizer", choices=("adam", "sgd"), default="adam", help="(default: adam)")
     group.add_argument("--lr", type=number, metavar="RATE", help="learning rate (default: adam 0.001, sgd 0.01)")
     group.add_argument("--lr-schedule", action=Later)
-    group.add_argument("--surrogate", metavar="KIND:SLOPE", help="fast_sigmoid, superspike, atan (default: fast_sigmoid:25)")
+    group.add_argument(
+        "--surrogate", metavar="KIND:SLOPE", help="fast_sigmoid, superspike, atan (default: fast_sigmoid:25)"
+    )
     group.add_argument("--detach-reset", choices=("true", "false"), default="true", help="(default: true)")
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from ..arrays import check_labels, check_writable, load_array, save_array
 from ..compiler import compile
 from ..errors import EXIT_DONE, UserError
+from ..models import Model
 from ..progress import Progress
 from ..session import EventTotals, Program, Session, batch_axis
-from .data import RunInputs, bind_inputs, parse_input, steps_of
+from .data import GivenInput, RunInputs, bind_inputs, parse_input, steps_of
 from .options import (
     Later,
     add_compile,
@@ -61,8 +62,9 @@ def main(options: argparse.Namespace) -> int:
         raise UserError(f"--output: {options.output} is not a folder")
     if options.profile:
         check_writable(options.profile, "--profile")
+    model = None if Path(options.model).suffix == ".loom" else open_model(options)
     given = [parse_input(text) for text in options.input]
-    program = _program(options, given)
+    program = _program(options, model, given)
     with program.session(options.engine or "fast", options.threads) as session:
         check_batch(options, session)
         if session.info.is_training:
@@ -81,14 +83,13 @@ def main(options: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _program(options: argparse.Namespace, given: list) -> Program:
+def _program(options: argparse.Namespace, model: Model | None, given: list[GivenInput]) -> Program:
     """Open or compile the program; an ONNX step function gets the number of steps of the data."""
-    if Path(options.model).suffix == ".loom":
+    if model is None:
         say_defaults(options, machine=False, engine=True, surrogate=False)
         return Program(options.model)
     settings = compile_settings(options)
     say_defaults(options, machine=True, engine=True, surrogate=False)
-    model = open_model(options)
     if not model.is_onnx:
         return compile(model, **settings)
     imported = model.imported(options.batch, options.steps)
@@ -136,7 +137,7 @@ def _run_all(
 
 
 def predictions(session: Session, outputs: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the class of every sample, ``[N]``: the largest sum over time of the first output, lowest index on ties."""
+    """Return the class of every sample, ``[N]``: the largest sum over time of the first output, lowest on ties."""
     first = session.info.of_role("output")[0]
     values = outputs[first.name]
     if batch_axis(first.shape, session.info) == 1:

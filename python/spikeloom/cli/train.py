@@ -183,7 +183,9 @@ class Trainer:
             with np.load(self.options.inputs, allow_pickle=False) as archive:
                 return int(archive["counts"].shape[1])
         except (OSError, ValueError, KeyError, IndexError) as error:
-            raise UserError(f"--inputs: {self.options.inputs} holds no events (ids [N, T, S], counts [N, T])") from error
+            raise UserError(
+                f"--inputs: {self.options.inputs} holds no events (ids [N, T, S], counts [N, T])"
+            ) from error
 
     def train(self) -> None:
         """Run all epochs, save, and tell what it took."""
@@ -191,8 +193,10 @@ class Trainer:
         with _log_file(options.log) as log:
             for epoch in range(1, options.epochs + 1):
                 running = self._epoch(epoch, log)
-                text = f"loss {running.loss:.4f}, accuracy {running.right / running.samples:.4f}, " \
-                       f"{running.rate:,.0f} images/s on the host"
+                text = (
+                    f"loss {running.loss:.4f}, accuracy {running.right / running.samples:.4f}, "
+                    f"{running.rate:,.0f} images/s on the host"
+                )
                 if self.test is not None:
                     text += f", test accuracy {self._test_accuracy():.4f}"
                 print(f"epoch {epoch}: {text}", flush=True)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The command line as far as it works without a compiled program: verbs, options, exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from spikeloom.cli import main
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist" / "model.onnx"
+TRAIN = ["train", str(EXAMPLE), "--inputs=x.npy", "--labels=y.npy", "--epochs=1", "--save=w.safetensors", "--batch=4"]
+RUN = ["run", str(EXAMPLE), "--input=x.npy"]
+
+
+def test_check_lists_neurons(capsys):
+    assert main(["check", str(EXAMPLE)]) == 0
+    text = capsys.readouterr().out
+    assert "no problems" in text
+    assert "3 neuron; 0 operations left as arithmetic; states: mem1, mem2, mem3" in text
+
+
+def test_check_as_json(capsys):
+    assert main(["check", str(EXAMPLE), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["imported"] is True
+    assert result["problems"] == []
+
+
+def test_check_of_a_truncated_file(tmp_path, capsys):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(EXAMPLE.read_bytes()[:100000])
+    assert main(["check", str(broken)]) == 1
+    assert "error" in capsys.readouterr().out
+
+
+def test_check_of_a_missing_file(capsys):
+    assert main(["check", "nowhere.onnx"]) == 1
+    assert "spikeloom: error: nowhere.onnx does not exist or is not a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "p.json", "-o", "r.html"], "report is not in this version"),
+        ([*RUN, "--verify"], "--verify is not in this version"),
+        ([*RUN, "--record", "mem1"], "--record is not in this version"),
+        ([*RUN, "--engine=estimate"], "--engine=estimate is not in this version"),
+        ([*RUN, "--max-activity=auto"], "--max-activity=auto is not in this version"),
+        ([*RUN, "--chips=auto"], "--chips=auto is not in this version"),
+        ([*RUN, "--rotate"], "--rotate is not in this version"),
+        ([*TRAIN, "--gradient-accumulation=2"], "--gradient-accumulation is not in this version"),
+        ([*TRAIN, "--init=activity=0.1"], "--init is not in this version"),
+        ([*TRAIN, "--resume=p"], "--resume is not in this version"),
+        ([*TRAIN, "--checkpoint=p"], "--checkpoint is not in this version"),
+        ([*TRAIN, "--checkpoint-every=5"], "--checkpoint-every is not in this version"),
+        ([*TRAIN, "--lr-schedule=cosine"], "--lr-schedule is not in this version"),
+        (["check", "net.nir"], "NIR files are not read by this version"),
+        (["compile", "net.nir", "-o", "x.loom"], "NIR files are not read by this version"),
+    ],
+)
+def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_path, monkeypatch):
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.zeros((3, 4, 784), np.float32))
+    np.save("y.npy", np.zeros(3, np.int64))
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: VERB"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["run", "net.onnx", "--fly"], "spikeloom run does not know --fly"),
+        (["check", "net.onnx", "--bat=3"], "spikeloom check does not know --bat=3"),
+        (["check", "net.onnx", "--batch=0"], "'0' is not a whole number of at least 1"),
+        (["compile", "net.onnx", "-o", "x", "--max-activity=1.5"], "'1.5' is not a share in (0, 1]"),
+        (["compile", "net.onnx", "-o", "x", "--max-activity=a=0.1,b"], "'b' is not LAYER=F"),
+        (["compile", "net.onnx", "-o", "x", "--lr=nan"], "'nan' is not a finite number"),
+        (["compile", "net.onnx", "-o", "x", "--state=a"], "'a' is not IN=OUT"),
+        (["compile", "net.onnx", "-o", "x", "--input-capacity=5"], "'5' is not NAME:N"),
+        (["compile", str(EXAMPLE), "-o", "x", "--train", "--surrogate=relu"], "surrogate 'relu' is not known"),
+        (["train", "net.onnx", "--inputs=x"], "the following arguments are required: --labels"),
+        (TRAIN[:-1], "train needs --batch=B"),
+        ([*TRAIN, "--test-inputs=x.npy"], "--test-inputs and --test-labels go together"),
+        ([*TRAIN, "--weights=w", "--random-weights"], "--weights and --random-weights exclude each other"),
+        (["compile", str(EXAMPLE), "-o", "x", "--train", "--lr=-1"], "a learning rate is not negative"),
+    ],
+)
+def test_wrong_usage(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_outputs_are_checked_before_the_work(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*TRAIN[:-2], "--batch=4", "--save=no/w.safetensors"]) == 1
+    assert "--save: cannot write no/w.safetensors: the folder no does not exist" in capsys.readouterr().err
+    assert main(["compile", str(EXAMPLE), "-o", "no/x.loom"]) == 1
+    assert "cannot write no/x.loom" in capsys.readouterr().err
+
+
+def test_missing_tool_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKELOOM_BIN", str(tmp_path))
+    assert main(["compile", str(EXAMPLE), "-o", str(tmp_path / "x.loom"), "--steps=5"]) == 1
+    assert f"the tool snn-compile was not found in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("code", "expected"), [(1, 1), (2, 2), (3, 3), (139, 3)])
+def test_exit_codes_of_the_compiler_are_passed_on(code, expected, capsys, tmp_path, monkeypatch):
+    tool = tmp_path / "snn-compile"
+    tool.write_text(f"#!/bin/sh\necho 'error: tile 3 is full' >&2\nexit {code}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("SPIKELOOM_BIN", str(tmp_path))
+    assert main(["compile", str(EXAMPLE), "-o", str(tmp_path / "x.loom"), "--steps=5"]) == expected
+    error = capsys.readouterr().err
+    assert "spikeloom: error: tile 3 is full" in error
+    assert ("defect of Spikeloom" in error) == (expected == 3)
+    assert not (tmp_path / "x.loom").exists()
+
+
+def test_a_crash_of_the_compiler_is_our_defect(capsys, tmp_path, monkeypatch):
+    tool = tmp_path / "snn-compile"
+    tool.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("SPIKELOOM_BIN", str(tmp_path))
+    assert main(["compile", str(EXAMPLE), "-o", str(tmp_path / "x.loom"), "--steps=5"]) == 3
+    assert "ended with signal 11" in capsys.readouterr().err
