@@ -197,19 +197,28 @@ def test_counter_and_readout_become_integrators(tmp_path):
     assert compare(path, model) > 5
 
 
-def test_reset_without_delay_is_exact(tmp_path):
-    """snnTorch reset_delay=False keeps a reset from the old membrane: not one neuron operation, but right."""
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("per_neuron", [False, True])
+def test_reset_without_delay_is_exact(tmp_path, reset, per_neuron):
+    """snnTorch reset_delay=False keeps a reset from the old membrane, which large inputs bring into play."""
     m = Maker(scale=1.5)
     x = m.linear(m.input("x", 20), "fc1", 16, 20)
     v, one = m.input("v", 16), m.number(1.0)
-    old = m.fires(v, one)
-    base = m.node("Sub", m.node("Add", m.node("Mul", m.number(0.9), v), x), m.node("Mul", old, one))
-    s = m.fires(base, one)
-    new = m.node("Sub", base, m.node("Mul", m.node("Sub", s, old), one))
+    theta = m.array("lif.threshold", np.linspace(0.5, 1.5, 16).astype(np.float32)) if per_neuron else m.number(0.75)
+    old = m.fires(v, theta)
+    kept = v if reset == "subtract" else m.node("Mul", m.node("Sub", one, old), v)
+    base = m.node("Add", m.node("Mul", m.number(0.9), kept), x)
+    if reset == "subtract":
+        base = m.node("Sub", base, m.node("Mul", old, theta))
+    s = m.fires(base, theta)
+    new = m.node("Sub", base, m.node("Mul", m.node("Sub", s, old), theta if reset == "subtract" else base))
     m.output(s, "s", 16)
     m.output(new, "v_out", 16)
     path = m.save(tmp_path / "net.onnx")
-    assert compare(path, load_onnx(path)) > 5
+    model = load_onnx(path)
+    assert only(model).attrs["reset_time"] == "same_step"
+    assert [p.name for p in model.parameters][2:] == (["lif.threshold"] if per_neuron else [])
+    assert compare(path, model) > 5
 
 
 def test_threshold_per_neuron_and_shared_initializers(tmp_path):

@@ -102,7 +102,8 @@ class _Emitter:
                              f"snn.value = dense_resource<{_key(parameter.name)}> : {kind}}}")
         for state in self.step.states:
             arguments.append(f"{self.arguments[id(state)]}: {self.row(state.value)} "
-                             f"{{snn.name = {_string(state.name)}, snn.kind = #snn.kind<state>, snn.initial = {_number(state.initial)} : f32}}")
+                             f"{{snn.name = {_string(state.name)}, snn.kind = #snn.kind<state>, "
+                             f"snn.initial = {_number(state.initial)} : f32}}")
         results = [f"{self.stacked(v)} {{snn.name = {_string(n)}}}" for n, v in self.step.outputs]
         for state, final in zip(self.step.states, state_outputs(self.step), strict=True):
             results.append(f"{self.row(state.value)} {{snn.name = {_string(final.name)}, "
@@ -165,12 +166,20 @@ class _Emitter:
             self.names[id(state.value)] = f"%st{i}"
         users = self.step.users()
         self.roots = {id(v) for v in self.step.roots()}
+        self.detached = {id(op) for op in self.step.ops if op.kind == "tofloat" and self._is_old_spike(op, users)}
         for op in self.step.ops:
             if op.kind == "cmp" and self._is_spike_test(op, users):
                 continue
             if op.kind in ("const", "broadcast") and self._only_in_spikes(op, users):
                 continue
-            self._op(op, users)
+            self._op(op)
+
+    def _is_old_spike(self, op: Op, users: dict) -> bool:
+        """A reset by the old membrane: written as a comparison, since frameworks let no gradient through it."""
+        test = op.operands[0].op
+        return test is not None and test.kind == "cmp" and id(op.result) not in self.roots \
+            and any(test.operands[0] is s.value for s in self.step.states) \
+            and all(o.kind != "linear" for o in users.get(id(op.result), []))
 
     def _only_in_spikes(self, op: Op, users: dict) -> bool:
         """A threshold that became an attribute or operand of `snn.spike` needs no rows of its own."""
@@ -184,13 +193,14 @@ class _Emitter:
         """Whether all that reads a comparison is written as `snn.spike`."""
         return all(o.kind == "tofloat" and self._spike_form(o) for o in users.get(id(op.result), []))
 
-    @staticmethod
-    def _spike_form(op: Op) -> bool:
+    def _spike_form(self, op: Op) -> bool:
         """Whether a 0/1 value is `snn.spike`: a test against a number, a parameter or another value."""
+        if id(op) in self.detached:
+            return False
         test = op.operands[0].op
         return test is not None and test.kind == "cmp" and test.attrs["pred"] in ("ogt", "oge", "ugt", "uge")
 
-    def _op(self, op: Op, users: dict) -> None:
+    def _op(self, op: Op) -> None:
         results = [self.fresh()]
         kind, row = op.kind, self.row(op.result)
         operands = [self.use(v) for v in op.operands] if not (kind == "tofloat" and self._spike_form(op)) else []
@@ -222,7 +232,7 @@ class _Emitter:
             text = f"snn.integrator {operands[0]}, {operands[1]}{self._operand(op, 'decay')}" \
                    f"{_attributes(op.attrs)} : {self.row(op.operands[0])}, {self.row(op.operands[1])}"
         else:
-            text = self._neuron(op, operands, results, users)
+            text = self._neuron(op, operands, results)
         self.line(results, text, op.source)
 
     def _constant(self, literal: str, row: str, op: Op) -> str:
@@ -274,19 +284,12 @@ class _Emitter:
         self.line([below], f"arith.addf {one}, {power} : {row}", op.source)
         return f"arith.divf {one}, {below} : {row}"
 
-    def _neuron(self, op: Op, operands: list[str], results: list[str], users: dict) -> str:
-        for value in op.results[1:2]:
-            results.append(self.fresh())
-            self.names[id(value)] = results[-1]
+    def _neuron(self, op: Op, operands: list[str], results: list[str]) -> str:
+        results.append(self.fresh())
+        self.names[id(op.results[1])] = results[-1]
         row = self.row(op.result)
-        text = f"snn.neuron {operands[0]}, {operands[1]}{self._operand(op, 'decay')}{self._operand(op, 'threshold')}" \
+        return f"snn.neuron {operands[0]}, {operands[1]}{self._operand(op, 'decay')}{self._operand(op, 'threshold')}" \
                f"{_attributes(op.attrs)} : {row}, {row} -> {row}, {row}"
-        compared = op.results[2]
-        if users.get(id(compared)) or id(compared) in self.roots:
-            results.append(self.fresh())
-            self.names[id(compared)] = results[-1]
-            text += f" compared({row})"
-        return text
 
 
 def _typed(values: list[str], types: list[str]) -> str:

@@ -122,7 +122,7 @@ def _neuron(op: Op, x: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
         s = fires(m)
         after = {"none": lambda: m, "subtract": lambda: m - s.astype(F32) * threshold,
                  "value": lambda: np.where(s, reset, m)}[kind]()
-        return [s.astype(F32) * graded, after, m]
+        return [s.astype(F32) * graded, after]
     r = fires(v)
     if kind == "value" and attrs["reset_scope"] == "decayed_state":
         after = _integrate(op, x, v, attrs, np.where(r, reset, v))
@@ -136,6 +136,6 @@ def _neuron(op: Op, x: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
         if kind == "subtract":
             after = after - r.astype(F32) * threshold
     if attrs["order"] == "fire_integrate":
-        return [r.astype(F32) * graded, after, v]
+        return [r.astype(F32) * graded, after]
     s = fires(after)
-    return [s.astype(F32) * graded, after, after]
+    return [s.astype(F32) * graded, after]

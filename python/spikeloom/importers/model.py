@@ -136,6 +136,8 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
     if as_ == "sequence" and pairing.pairs:
         problems.error("--as=sequence: whole sequences are not imported yet, step functions are; this model has the "
                        f"states {', '.join(pairing.pairs)}")
+    if all(port.name in pairing.pairs for port in graph.inputs):
+        problems.error("every input is a state, so there is no sequence to run over; a step function takes (x, state...)")
     is_sequence = not pairing.pairs and as_ != "step" and steps is None
     table = ParameterTable(graph, problems, train)
     step = Translator(graph, table, file_batch, problems).run(pairing.pairs, is_sequence)

@@ -112,7 +112,8 @@ def _related(known: tuple[Parameter, str, str], parameter: Parameter, role: str,
     other, other_role, other_label = known
     if other.value.shape != parameter.value.shape or other.value.tobytes() != parameter.value.tobytes():
         return False
-    if label == other_label and role == other_role:
+    synapses = ("weight", "bias")
+    if label == other_label and (role == other_role or (role not in synapses and other_role not in synapses)):
         return True
     distinct = parameter.value.size > 1 and np.ptp(parameter.value) > 0
     return distinct and role == other_role

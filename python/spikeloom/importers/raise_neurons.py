@@ -78,9 +78,11 @@ def _raise_integrate_fire(step: Step, state: State, problems: ProblemList) -> bo
         if update is None:
             continue
         attrs: dict = {"cmp": test.cmp}
+        if update.reset and state.next is not test.value:
+            if _raise_undelayed(step, state, test, update, old, problems):
+                return True
+            continue
         if update.reset or state.next is test.value:
-            if state.next is not test.value:
-                continue
             attrs |= {"reset_time": "delayed", **(update.reset or {"reset_kind": "none"})}
         else:
             reset = _reset_after(state.next, test)
@@ -90,6 +92,45 @@ def _raise_integrate_fire(step: Step, state: State, problems: ProblemList) -> bo
         _insert_neuron(step, state, test, update, attrs, problems)
         return True
     return False
+
+
+def _raise_undelayed(step: Step, state: State, test: Test, update: Update, old: list[Value],
+                     problems: ProblemList) -> bool:
+    """Raises snnTorch with reset_delay=False: which resets by this step's spike and takes back the delayed reset.
+
+    The old membrane lies above the threshold only when one reset was not enough, but then the delayed reset does take
+    part. So the neuron resets in the same step, and arithmetic around it accounts for the old spike.
+    """
+    reset = _reset_after(state.next, test, old)
+    spikes, fired = _float_of(step, test.mask), _float_of(step, old[0])
+    if reset is None or spikes is None or fired is None or reset["reset_kind"] != update.reset["reset_kind"]:
+        return False
+    if reset.get("v_reset") or update.reset.get("v_reset") or update.reset.get("reset_scope") == "whole_update":
+        return False
+    width = state.value.width
+    build = Builder()
+    build.source = spikes.op.source
+    x, gain = _input(step, build, update, width)
+    membrane = state.value
+    if reset["reset_kind"] == "subtract":
+        if gain != 1.0:
+            return False
+        parameter = test.threshold.parameter
+        theta = build.const(test.threshold.number, width) if parameter is None \
+            else build.make("broadcast", [], width, params={"value": parameter})
+        back = build.binary("mul", fired, theta)
+        x = build.binary("sub", x, back)
+    else:
+        back = build.binary("mul", fired, test.value)
+        membrane = build.select(old[0], build.const(0.0, width), membrane)
+    attrs = {"cmp": test.cmp, "reset_time": "same_step", **reset}
+    op = _neuron(step, state, test, update, attrs, build, (x, gain, membrane), problems)
+    after = Builder()
+    after.source = build.source
+    following = after.binary("add", op.results[1], back)
+    step.ops += after.ops
+    _connect(step, state, test, op, following)
+    return True
 
 
 def _raise_fire_integrate(step: Step, state: State, problems: ProblemList) -> bool:
@@ -182,9 +223,18 @@ def _delayed_reset(fired: dict[int, Coefficient], update: Update, v: int, thresh
     return attrs | {"reset_scope": "whole_update", "v_reset": shift.number}
 
 
-def _reset_after(following: Value, test: Test) -> dict | None:
-    """The reset of this step's spike: what `following` makes of the compared membrane."""
-    form = FormBuilder([test.value], [test.mask]).form(following)
+def _reset_after(following: Value, test: Test, old: list[Value] | None = None) -> dict | None:
+    """The reset of this step's spike: what `following` makes of the compared membrane.
+
+    With tests of the `old` membrane the reset must be undone where the old membrane fired.
+    """
+    form = FormBuilder([test.value], [test.mask, *(old or [])]).form(following)
+    if old:
+        past = frozenset([id(old[0])])
+        undone = {key[1]: form.pop(key) for key in list(form) if key[0] == past}
+        done = {key[1]: c for key, c in form.items() if key[0] == frozenset([id(test.mask)])}
+        if set(undone) != set(done) or not all(undone[base].same(done[base], -1.0) for base in done):
+            return None
     spike = frozenset([id(test.mask)])
     m = id(test.value)
     if not form.pop((_NONE, m), Coefficient(0.0)).same(_ONE):
@@ -246,12 +296,18 @@ def _float_of(step: Step, mask: Value) -> Value | None:
 
 
 def _insert_neuron(step: Step, state: State, test: Test, update: Update, attrs: dict, problems: ProblemList) -> None:
-    width = state.value.width
     build = Builder()
     spikes = _float_of(step, test.mask)
-    made_by = spikes.op if spikes is not None else test.mask.op
-    build.source = made_by.source
-    x, gain = _input(step, build, update, width)
+    build.source = (spikes if spikes is not None else test.mask).op.source
+    x, gain = _input(step, build, update, state.value.width)
+    op = _neuron(step, state, test, update, attrs, build, (x, gain, state.value), problems)
+    _connect(step, state, test, op, op.results[1])
+
+
+def _neuron(step: Step, state: State, test: Test, update: Update, attrs: dict, build: Builder,
+            operands: tuple[Value, float, Value], problems: ProblemList) -> Op:
+    """Adds the operation for the operands (input, gain, membrane) after what `build` made; nothing reads it yet."""
+    x, gain, membrane = operands
     more, params = _coefficients(build, update)
     attrs = {**attrs, **more}
     if gain != 1.0:
@@ -262,23 +318,28 @@ def _insert_neuron(step: Step, state: State, test: Test, update: Update, attrs: 
         attrs["threshold"] = test.threshold.number
     if attrs["reset_kind"] == "value" and attrs["v_reset"] != 0:
         problems.warn(f"state '{state.name}' starts at 0, but its neuron resets to {attrs['v_reset']:.6g}; if the "
-                      f"framework starts there too, give --input {state.name}={attrs['v_reset']:.6g}", made_by.source)
-    op = Op("neuron", [x, state.value], params, attrs, [], made_by.source)
-    op.results = [Value(width, "f32", op, n) for n in
-                  (spikes.name if spikes is not None else "", state.next.name, test.value.name)]
+                      f"framework starts there too, give --input {state.name}={attrs['v_reset']:.6g}", build.source)
+    op = Op("neuron", [x, membrane], params, attrs, [], build.source)
+    spikes = _float_of(step, test.mask)
+    names = (spikes.name if spikes is not None else "", state.next.name)
+    op.results = [Value(state.value.width, "f32", op, name) for name in names]
     step.ops += [*build.ops, op]
-    if state.next is not test.value:
-        step.replace(state.next, op.results[1])
-        if attrs.get("order") != "fire_integrate":
-            step.replace(test.value, op.results[2])
-    else:
-        step.replace(test.value, op.results[1])
+    return op
+
+
+def _connect(step: Step, state: State, test: Test, op: Op, following: Value) -> None:
+    """Lets everyone read the neuron instead of the arithmetic that it replaces.
+
+    Whoever else reads the compared membrane keeps the arithmetic: the neuron's own may become an event tensor.
+    """
+    spikes = _float_of(step, test.mask)
+    step.replace(state.next, following)
     if spikes is None:
         return
     step.clean()
     graded = _graded(step, spikes)
     if graded is not None:
-        attrs["graded"] = constant_of(graded.op.operands[1])
+        op.attrs["graded"] = constant_of(graded.op.operands[1])
         op.results[0].name = graded.name
     step.replace(graded or spikes, op.results[0])
 
