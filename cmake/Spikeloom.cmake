@@ -6,6 +6,8 @@ include(AddMLIR)
 # The installed MLIRConfig.cmake does not export it (llvm/llvm-project#197175); mixing the archives with the shared
 # library would give two universes of type ids.
 set(MLIR_LINK_MLIR_DYLIB ON)
+# Nor this one, where the generated pages of dialects and passes go.
+set(MLIR_BINARY_DIR ${PROJECT_BINARY_DIR})
 set(LLVM_LINK_LLVM_DYLIB ON)
 
 add_compile_options(-Wall -Wextra -Wno-unused-parameter)

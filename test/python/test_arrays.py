@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from spikeloom import arrays
 from spikeloom.errors import UserError
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from spikeloom.cli import main
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist" / "model.onnx"

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+
 from spikeloom.encoding import direct, encoder, latency, rate
 from spikeloom.errors import UserError
 

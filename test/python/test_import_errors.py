@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+
 from onnx_maker import Maker
 from spikeloom.importers import ImportFailed, check, load_onnx
 from spikeloom.importers.__main__ import main

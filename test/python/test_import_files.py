@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from conftest import ROOT
 from spikeloom.importers import load_onnx
 from spikeloom.importers.__main__ import main

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from onnx import TensorProto
+
 from onnx_maker import BATCH, Maker, iterate
 from spikeloom.importers import load_onnx
 from spikeloom.importers.evaluate import run_steps

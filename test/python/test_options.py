@@ -2,6 +2,7 @@
 """How options reach the compiler, and which are refused."""
 
 import pytest
+
 import spikeloom as sl
 from spikeloom.options import check_surrogate
 
