@@ -119,6 +119,9 @@ static std::string checkSlice(const std::string &where, const Slice &slice, cons
 /// Every element of the step has exactly one home.
 static std::string checkCover(const std::string &where, const Geometry &geometry, const Slice &slice,
                               int64_t tasks) {
+  if (geometry.stepElements() / tasks > geometry.tileStep) // before memory is taken for a table
+    return where + ": " + std::to_string(tasks) + " slices of " + std::to_string(geometry.tileStep) +
+           " elements cannot hold all " + std::to_string(geometry.stepElements());
   std::vector<uint8_t> seen(geometry.stepElements(), 0);
   std::string problem;
   for (int64_t task = 0; task < tasks && problem.empty(); ++task)
@@ -188,8 +191,6 @@ static std::string checkBuffer(const Manifest &manifest, size_t i, bool partials
   const Geometry g = geometryOf(manifest, b, partials);
   if (g.hostElements > largestCount)
     return where + ": " + std::to_string(g.hostElements) + " elements on the host are out of all proportion";
-  if (b.home == Home::slice)
-    CHECK(checkCover(where, g, *b.slice, family.tiles));
   CHECK(range(where, "address", b.address, 0, manifest.machine.tileMemoryBytes));
   if (b.address % g.bytes)
     return where + ": address " + std::to_string(b.address) + " is not a multiple of " +
@@ -197,7 +198,7 @@ static std::string checkBuffer(const Manifest &manifest, size_t i, bool partials
   if (g.tileBytes() > manifest.machine.tileMemoryBytes - b.address)
     return where + ": " + std::to_string(g.tileBytes()) + " bytes at address " + std::to_string(b.address) +
            " end beyond the tile memory of " + std::to_string(manifest.machine.tileMemoryBytes) + " bytes";
-  return "";
+  return b.home == Home::slice ? checkCover(where, g, *b.slice, family.tiles) : "";
 }
 
 std::string checkBuffers(const Manifest &manifest) {

@@ -2,33 +2,19 @@
 // Both engines against plain loops, and against each other: bits, cycles, threads, and what strict refuses.
 #include "Toy.h"
 #include "spikeloom/Runtime/Profile.h"
-#include <cstring>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 using namespace spikeloom;
 using namespace spikeloom::runtime;
 using toy::batch;
+using toy::bytesOf;
 using toy::inputs;
+using toy::numbers;
 using toy::steps;
 using toy::units;
 
 namespace {
-
-std::vector<float> numbers(size_t count, uint32_t seed) {
-  std::vector<float> values(count);
-  for (float &value : values) {
-    seed = seed * 1664525u + 1013904223u;
-    value = float(int32_t(seed >> 8) % 2001 - 1000) / 512.0f;
-  }
-  return values;
-}
-
-Bytes bytesOf(const std::vector<float> &values) {
-  Bytes bytes(values.size() * 4);
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  return bytes;
-}
 
 Result<Session> open(Manifest manifest, Engine engine, int threads, const Bytes &constants = {},
                      std::map<std::string, void *> symbols = toy::symbols()) {

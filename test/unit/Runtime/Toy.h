@@ -4,6 +4,7 @@
 #ifndef SPIKELOOM_TEST_UNIT_RUNTIME_TOY_H
 #define SPIKELOOM_TEST_UNIT_RUNTIME_TOY_H
 
+#include "ToyShape.h"
 #include "spikeloom/Runtime/Session.h"
 #include <map>
 
@@ -12,8 +13,6 @@ namespace toy {
 using spikeloom::runtime::Bytes;
 using spikeloom::runtime::Manifest;
 using spikeloom::runtime::SymbolLookup;
-
-constexpr int64_t steps = 5, batch = 2, inputs = 3, units = 10, perTile = 2, group = 4, groups = 2, tiles = 6;
 
 /// A layer y[t] = u = 0.5 u + x[t] w, counts of positive y per sample (one task per sample, cycles by data),
 /// and g[t] = y[t] w^T summed over tiles. Ten units, two a tile, groups of four tiles: the second group has
@@ -31,9 +30,12 @@ inline SymbolLookup lookup(std::map<std::string, void *> table) {
   };
 }
 
-/// Signature of strict code, for codelets that tests write themselves.
-using Check = void (*)(void *context, int64_t address, int32_t bytes, int32_t flags, int32_t location);
-using Strict = void (*)(void *const *, int64_t, int64_t, int64_t *, void *, Check);
+/// The layer as a file, with `weights` as its constants and the test's object as code.
+spikeloom::runtime::Loom layerLoom(const std::vector<float> &weights);
+
+/// The same numbers for the same seed, between -2 and 2.
+std::vector<float> numbers(size_t count, uint32_t seed);
+Bytes bytesOf(const std::vector<float> &values);
 
 } // namespace toy
 #endif
