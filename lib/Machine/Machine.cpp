@@ -26,25 +26,32 @@ struct Preset {
   std::vector<Change> changes;
 };
 
-const std::vector<Preset> presets = {
-    {"gc2",
-     {{"tiles", 1216, ConstantStatus::measured, "stencils; Citadel 2019 by way of notes"},
-      {"tileMemoryBytes", 262144, ConstantStatus::measured,
-       "256 KiB; out-of-memory text of graphcore/tutorials 4"},
-      {"interleavedStart", 131072, ConstantStatus::measured, "reverse: two regions of 128 KiB"},
-      {"clockHz", 1.6e9, ConstantStatus::measured, "stencils"},
-      {"links.bytesPerSecond", 13.6e9, ConstantStatus::measured,
-       "poplibs: 128 Gb/s x 0.85 per link, 10 links of a ladder"}}},
-    {"gc200", {{"clockHz", 1.33e9, ConstantStatus::derived, "graphcore/tutorials 6: cycles by time"}}},
-    {"bow", {}},
-    {"tiny", {{"tiles", 8, ConstantStatus::assumed, "a machine for tests: 8 tiles of a Bow chip"}}},
-};
+const std::vector<Preset> &presets() {
+  static const std::vector<Preset> list = {
+      {"gc2",
+       {{"tiles", 1216, ConstantStatus::measured, "stencils; Citadel 2019 by way of notes"},
+        {"tileMemoryBytes", 262144, ConstantStatus::measured,
+         "256 KiB; out-of-memory text of graphcore/tutorials 4"},
+        {"interleavedStart", 131072, ConstantStatus::measured, "reverse: two regions of 128 KiB"},
+        {"clockHz", 1.6e9, ConstantStatus::measured, "stencils"},
+        {"links.bytesPerSecond", 13.6e9, ConstantStatus::measured,
+         "poplibs: 128 Gb/s x 0.85 per link, 10 links of a ladder"}}},
+      {"gc200", {{"clockHz", 1.33e9, ConstantStatus::derived, "graphcore/tutorials 6: cycles by time"}}},
+      {"bow", {}},
+      {"tiny", {{"tiles", 8, ConstantStatus::assumed, "a machine for tests: 8 tiles of a Bow chip"}}},
+  };
+  return list;
+}
 
-const std::vector<std::string> qualities = {"scheduled", "compiled"};
+const std::vector<std::string> &qualities() {
+  static const std::vector<std::string> words = {"scheduled", "compiled"};
+  return words;
+}
 
 std::optional<Machine> makePreset(const std::string &name) {
-  auto preset = std::find_if(presets.begin(), presets.end(), [&](const Preset &p) { return p.name == name; });
-  if (preset == presets.end())
+  auto preset =
+      std::find_if(presets().begin(), presets().end(), [&](const Preset &p) { return p.name == name; });
+  if (preset == presets().end())
     return std::nullopt;
   Machine machine;
   machine.name = name;
@@ -61,7 +68,7 @@ std::optional<Machine> makePreset(const std::string &name) {
 
 std::string presetList() {
   std::string text;
-  for (const Preset &preset : presets)
+  for (const Preset &preset : presets())
     text += (text.empty() ? "" : ", ") + preset.name;
   return text;
 }
@@ -115,7 +122,8 @@ std::optional<std::string> inconsistency(const Machine &machine) {
 const std::vector<std::string> &spikeloom::machinePresets() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
-    for (const Preset &preset : presets)
+    list.reserve(presets().size());
+    for (const Preset &preset : presets())
       list.push_back(preset.name);
     return list;
   }();
@@ -127,7 +135,7 @@ const char *spikeloom::toString(ConstantStatus status) {
   return words[int(status)];
 }
 
-const char *spikeloom::toString(CodeQuality quality) { return qualities[int(quality)].c_str(); }
+const char *spikeloom::toString(CodeQuality quality) { return qualities()[int(quality)].c_str(); }
 
 Result<Machine> spikeloom::machineFromJson(const nlohmann::json &json, const std::string &where) {
   JsonFields fields(json, where);
@@ -142,7 +150,7 @@ Result<Machine> spikeloom::machineFromJson(const nlohmann::json &json, const std
   }
   bool required = base.empty();
   fields.string("name", machine.name, required);
-  fields.word("codeQuality", machine.codeQuality, qualities, false);
+  fields.word("codeQuality", machine.codeQuality, qualities(), false);
   readGroup(fields, "", machine, required, where);
   std::vector<std::string> groups;
   for (const MachineField &field : machineFields())

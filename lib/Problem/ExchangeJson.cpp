@@ -8,10 +8,13 @@ using nlohmann::json;
 
 namespace {
 
-const std::vector<std::string> kinds = {"whole", "blocks", "units"};
+const std::vector<std::string> &kinds() {
+  static const std::vector<std::string> words = {"whole", "blocks", "units"};
+  return words;
+}
 
 json toJson(const Distribution &side) {
-  json result = {{"kind", kinds[size_t(side.kind)]}, {"firstTile", side.firstTile}, {"tiles", side.tiles}};
+  json result = {{"kind", kinds()[size_t(side.kind)]}, {"firstTile", side.firstTile}, {"tiles", side.tiles}};
   if (side.kind == Distribution::Kind::blocks)
     result["columnBlocks"] = side.columnBlocks;
   if (side.kind == Distribution::Kind::units) {
@@ -23,7 +26,7 @@ json toJson(const Distribution &side) {
 
 void readSide(JsonFields &fields, const std::string &name, Distribution &side) {
   fields.nested(name, [&](JsonFields &object) {
-    object.word("kind", side.kind, kinds);
+    object.word("kind", side.kind, kinds());
     object.integer("firstTile", side.firstTile, 0);
     object.integer("tiles", side.tiles, 1);
     if (side.kind == Distribution::Kind::blocks)

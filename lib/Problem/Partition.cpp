@@ -110,10 +110,10 @@ std::optional<Partition> searchSeparately(const PartitionProblem &problem, int64
     double middle = (low + high) / 2;
     (placeSeparately(problem, middle, spare) ? high : low) = middle;
   }
-  Board board = *placeSeparately(problem, high, spare);
-  if (!board.placeIndexFamilies())
+  std::optional<Board> board = placeSeparately(problem, high, spare);
+  if (!board || !board->placeIndexFamilies())
     return std::nullopt;
-  return board.finish();
+  return board->finish();
 }
 
 /// Unit families on top of each other, each over all tiles of a chip if it has units enough: balanced

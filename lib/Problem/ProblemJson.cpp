@@ -12,7 +12,10 @@ using runtime::Family;
 
 namespace {
 
-const std::vector<std::string> regions = {"any", "interleaved", "nonInterleaved"};
+const std::vector<std::string> &regions() {
+  static const std::vector<std::string> words = {"any", "interleaved", "nonInterleaved"};
+  return words;
+}
 
 /// The value that was read, or the first mistake.
 template <typename T> Result<T> finish(JsonFields &fields, T value) {
@@ -241,7 +244,7 @@ Result<MemoryProblem> spikeloom::memoryProblemFromJson(const json &json, const s
     object.integer("lastTime", request.lastTime, 0);
     object.integer("firstTile", request.firstTile, 0);
     object.integer("tiles", request.tiles, 1);
-    object.word("region", request.region, regions);
+    object.word("region", request.region, regions());
     object.integers("apart", request.apart, 0, false);
     problem.requests.push_back(std::move(request));
   });
@@ -260,7 +263,7 @@ json spikeloom::toJson(const MemoryProblem &problem) {
                         {"lastTime", request.lastTime},
                         {"firstTile", request.firstTile},
                         {"tiles", request.tiles},
-                        {"region", regions[size_t(request.region)]},
+                        {"region", regions()[size_t(request.region)]},
                         {"apart", request.apart}});
   return {{"base", problem.base},
           {"capacity", problem.capacity},

@@ -219,7 +219,7 @@ Result<Schedule> spikeloom::solveSchedule(const ScheduleProblem &problem) {
   }
   Schedule schedule;
   schedule.interval = low;
-  schedule.offsets = *longestPaths(problem, low);
+  schedule.offsets = longestPaths(problem, low).value_or(std::vector<int64_t>());
   schedule.sets = makeSets(problem);
   return schedule;
 }

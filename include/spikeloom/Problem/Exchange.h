@@ -3,13 +3,16 @@
 //
 // A transfer moves an array of rows x columns elements from one distribution over tiles to another. Its
 // pieces are the longest runs that are contiguous at the sender and at the receiver; what is already in place
-// is not sent. Sources of the cost model: ipu literature as listed in lib/Machine/MachineFields.cpp. Per tile
+// is not sent. The costs are those of the
+// machine (lib/Machine/MachineFields.cpp names their sources). Cycles per tile:
 //
-//     receiving: bytes / rate + pieces * pieceCycles      rate doubles if neighbours receive the same
-//     (broadcast) sending:   bytes / rate + pieces * pieceCycles      a broadcast is sent once, whatever the
-//     number of receivers code:      instructionBytes * (pieces received + sends of at most sendLimitBytes)
+//     bytes / rate + pieces * pieceCycles, for what it sends and for what it receives
 //
-// and an exchange takes fixedCycles + the busiest tile. Many small pieces can instead be arranged: copied
+// A broadcast is sent once, whatever the number of receivers, and received at twice the rate, since
+// neighbours receive the same. Exchange code per tile: instructionBytes * (pieces received + sends of at most
+// sendLimitBytes).
+//
+// An exchange takes fixedCycles + the busiest tile. Many small pieces can instead be arranged: copied
 // together at the sender, apart at the receiver, at fixedCycles + bytes * k per copy; the cheaper way is
 // taken. Transfers of one superstep share an exchange: their cycles add up by tile.
 #ifndef SPIKELOOM_PROBLEM_EXCHANGE_H
