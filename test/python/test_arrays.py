@@ -73,7 +73,7 @@ def test_labels():
         (np.array([0.0, 1.0]), "--labels have dtype float64; whole numbers are wanted"),
         (np.zeros((2, 10), np.int64), r"--labels have shape \[2, 10\]; one class number per sample \[2\] is wanted"),
         (np.array([0, 1, 2]), "--labels: 3 labels for 2 samples"),
-        (np.array([0, 10]), r"1 labels lie outside \[0, 10\); the first is 10 at sample 1 \(the network has 10 classes\)"),
+        (np.array([0, 10]), r"1 labels lie outside \[0, 10\); the first is 10 at sample 1 \(the network has 10"),
         (np.array([-1, 10]), r"2 labels lie outside \[0, 10\); the first is -1 at sample 0"),
     ]
     for labels, message in cases:
