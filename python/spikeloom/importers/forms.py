@@ -107,9 +107,13 @@ class FormBuilder:
             return {(_NONE, 0): Coefficient(number)} if number != 0 else {}
         if kind_of(value) == "broadcast":
             return {(_NONE, 0): Coefficient(1.0, value.op.params["value"])}
-        if id(value) in self.split or value.op is None or not self.depends(value):
+        if id(value) in self.split or value.op is None:
             return None
         kind, operands = value.op.kind, value.op.operands
+        if not self.depends(value):
+            # Part of a leak that the exporter added to the current: `(x + leak) - v`.
+            leak = kind in ("add", "sub") and constant_of(operands[1]) is not None
+            return self._add(operands[0], operands[1], 1.0 if kind == "add" else -1.0) if leak else None
         if kind == "tofloat" and id(operands[0]) in self.indicators:
             return {(frozenset([id(operands[0])]), 0): Coefficient(1.0)}
         if kind in ("add", "sub"):

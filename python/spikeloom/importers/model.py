@@ -137,7 +137,8 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
         problems.error("--as=sequence: whole sequences are not imported yet, step functions are; this model has the "
                        f"states {', '.join(pairing.pairs)}")
     if all(port.name in pairing.pairs for port in graph.inputs):
-        problems.error("every input is a state, so there is no sequence to run over; a step function takes (x, state...)")
+        problems.error("every input is a state, so there is no sequence to run over; a step function takes "
+                       "(x, state...)")
     is_sequence = not pairing.pairs and as_ != "step" and steps is None
     table = ParameterTable(graph, problems, train)
     step = Translator(graph, table, file_batch, problems).run(pairing.pairs, is_sequence)
@@ -149,7 +150,7 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
     step = _raised_and_verified(graph, step, file_batch, problems)
     if step is None:
         return None
-    finish_parameters(step, problems)
+    finish_parameters(step, table)
     return Model(path, name or Path(path).stem, step, batch or file_batch, steps or 1, pairing=pairing.how)
 
 

@@ -9,10 +9,11 @@ other numbers become attributes and constants of operations.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
-from .ir import Op, Parameter, Step, cone
+from .ir import Op, Parameter, Step, Value, cone
 from .onnx_graph import Const, SourceGraph
 from .problems import ProblemList, Source
 
@@ -63,6 +64,11 @@ class ParameterTable:
         self._made[key] = parameter
         return parameter
 
+    def merged_away(self) -> list[str]:
+        """Parameters that the exporter lists but that no initializer has the name of: merged with an equal one."""
+        kept = {n for c in self.graph.constants.values() for n in self._origins(c)}
+        return sorted(t for t in self.graph.marks or () if t not in kept)
+
     def _name(self, const: Const, source: Source) -> str:
         if const.names:
             return const.names[0]
@@ -85,46 +91,92 @@ class ParameterTable:
         parameter.note = "; ".join(filter(None, [parameter.note, note]))
 
 
-def finish_parameters(step: Step, problems: ProblemList) -> None:
+@dataclass(eq=False)
+class Use:
+    """One place where a parameter is read: as weights, bias, threshold, or another factor of a neuron."""
+
+    op: Op
+    key: str
+    role: str
+    label: str
+    parameter: Parameter
+
+
+def finish_parameters(step: Step, table: ParameterTable) -> None:
     """Unties parameters shared by unrelated uses, makes all names distinct, and tells what was done."""
-    groups = _state_groups(step)
-    owners: dict[str, list[tuple[Parameter, str, str]]] = {}
-    for op in step.ops:
-        for role, parameter in list(op.params.items()):
-            label = op.source.scope or groups.get(id(op), "")
-            known = owners.setdefault(parameter.name, [])
-            match = next((k for k in known if _related(k, parameter, role, label)), None)
+    uses = _all_uses(step)
+    by_name: dict[str, list[Use]] = {}
+    for use in uses:
+        by_name.setdefault(use.parameter.name, []).append(use)
+    taken = set(by_name)
+    for name, group in by_name.items():
+        # A threshold keeps a threshold's name, even where something else that has its value is read first.
+        is_threshold = "thresh" in name.lower()
+        group.sort(key=lambda use, own=is_threshold: (use.role == "threshold") != own)
+        known: list[Use] = []
+        for use in group:
+            match = next((k for k in known if _related(k, use)), None)
             if match is not None:
-                op.params[role] = match[0]
-                continue
-            if known:
-                parameter = _untied(parameter, label or op.source.node or role, owners, problems, op)
-            owners.setdefault(parameter.name, []).append((parameter, role, label))
-            known.append((parameter, role, label))
-            op.params[role] = parameter
+                use.parameter = match.parameter
+            elif known:
+                use.parameter = _untied(use, taken, table)
+                known.append(use)
+            else:
+                known.append(use)
+            use.op.params[use.key] = use.parameter
     for parameter in step.parameters():
         if parameter.note:
-            problems.note(parameter.note)
+            table.problems.note(parameter.note)
 
 
-def _related(known: tuple[Parameter, str, str], parameter: Parameter, role: str, label: str) -> bool:
-    """Whether two uses are one parameter on purpose: same neuron or module, or equal values that no merge explains."""
-    other, other_role, other_label = known
-    if other.value.shape != parameter.value.shape or other.value.tobytes() != parameter.value.tobytes():
+def _all_uses(step: Step) -> list[Use]:
+    """Every use in order; rows that spread a value for two roles are made once for each."""
+    groups = _state_groups(step)
+    uses = []
+    for op in list(step.ops):
+        label = op.source.scope or groups.get(id(op), "")
+        if op.kind != "broadcast":
+            uses += [Use(op, key, "factor" if key == "decay" else key, label, p) for key, p in op.params.items()]
+            continue
+        readers: dict[str, list[Op]] = {}
+        for reader in step.users().get(id(op.result), []):
+            spikes = any(v.op is not None and v.op.kind == "tofloat" for v in reader.operands)
+            role = "threshold" if reader.kind == "cmp" or (reader.kind == "mul" and spikes) else "factor"
+            readers.setdefault(role, []).append(reader)
+        for role, ops in readers.items():
+            spread = op
+            if len(readers) > 1 and role != "threshold":
+                spread = Op("broadcast", [], dict(op.params), {}, [], op.source)
+                spread.results = [Value(op.result.width, "f32", spread, op.result.name)]
+                step.ops.insert(step.ops.index(op), spread)
+                for reader in ops:
+                    reader.operands = [spread.result if v is op.result else v for v in reader.operands]
+            uses.append(Use(spread, "value", role, label, op.params["value"]))
+    return uses
+
+
+def _related(known: Use, use: Use) -> bool:
+    """Whether two uses are one parameter on purpose: same neuron or module, or values that no merging explains."""
+    a, b = known.parameter, use.parameter
+    if a.value.shape != b.value.shape or a.value.tobytes() != b.value.tobytes() or known.role != use.role:
         return False
-    synapses = ("weight", "bias")
-    if label == other_label and (role == other_role or (role not in synapses and other_role not in synapses)):
-        return True
-    distinct = parameter.value.size > 1 and np.ptp(parameter.value) > 0
-    return distinct and role == other_role
+    return known.label == use.label or (a.value.size > 1 and np.ptp(a.value) > 0)
 
 
-def _untied(parameter: Parameter, label: str, owners: dict, problems: ProblemList, op: Op) -> Parameter:
-    name, count = f"{parameter.name}#{label}", 2
-    while name in owners:
-        name, count = f"{parameter.name}#{label}.{count}", count + 1
-    problems.note(f"initializer '{parameter.name}' is shared by unrelated uses; this one is named '{name}'", op.source)
-    return Parameter(name, parameter.value, parameter.trainable, parameter.note, parameter.transposed)
+def _untied(use: Use, taken: set[str], table: ParameterTable) -> Parameter:
+    """A parameter of its own, trained if the exporter's list of parameters has one that it merged away."""
+    shared, label = use.parameter, use.label or use.op.source.node or use.role
+    name, count = f"{shared.name}#{label}", 2
+    while name in taken:
+        name, count = f"{shared.name}#{label}.{count}", count + 1
+    taken.add(name)
+    trainable = shared.trainable
+    if trainable and table.pattern is None and table.graph.marks is not None:
+        trainable = any(target.startswith(f"{use.label}.") and ("thresh" in target.lower()) == (use.role == "threshold")
+                        for target in table.merged_away())
+    table.problems.note(f"initializer '{shared.name}' is shared by unrelated uses; this one is named '{name}'",
+                        use.op.source)
+    return Parameter(name, shared.value, trainable, "", shared.transposed)
 
 
 def _state_groups(step: Step) -> dict[int, str]:

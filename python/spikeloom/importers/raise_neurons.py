@@ -156,6 +156,8 @@ def _raise_integrator(step: Step, state: State) -> bool:
     update = _update(state.value, state.next, [], None)
     if update is None or not update.terms or any(id(state.value) in cone(v) for v, _ in update.terms):
         return False
+    if update.decay.parameter is None and update.decay.number == 0:
+        return False
     build = Builder()
     build.source = state.next.op.source
     x, gain = _input(step, build, update, state.value.width)
@@ -179,6 +181,8 @@ def _update(v: Value, m: Value, old: list[Value], threshold: Coefficient | None)
     forms = FormBuilder([v], old)
     form = forms.form(m)
     decay = form.get((_NONE, id(v)))
+    if decay is None and not any(forms.depends(forms.bases[base]) for _, base in form if base):
+        decay = Coefficient(0.0)  # beta = 0: only the reset remembers the old membrane
     if decay is None or (decay.parameter is not None and decay.number != 1.0):
         return None
     fired: Form = {}
