@@ -56,6 +56,16 @@ class Info:
         return [port for port in self.ports if port.role == role]
 
     @property
+    def states(self) -> list[Port]:
+        """The states that a run starts from."""
+        return [port for port in self.ports if port.role == "state" and not port.pair]
+
+    @property
+    def results(self) -> list[Port]:
+        """The outputs, then the states after the last step (which name their input in ``pair``)."""
+        return self.of_role("output") + [port for port in self.ports if port.role == "state" and port.pair]
+
+    @property
     def is_training(self) -> bool:
         """Whether a run of the program is a training step."""
         return bool(self.of_role("label"))
@@ -191,7 +201,7 @@ class Session:
                 names = ", ".join(port.name for port in inputs)
                 raise UserError(f"the network has {len(inputs)} inputs ({names}); give a dict of arrays by name")
             return {inputs[0].name: np.asarray(x)}
-        known = {port.name for port in inputs} | {port.name for port in self.info.of_role("state")}
+        known = {port.name for port in inputs} | {port.name for port in self.info.states}
         for name in x:
             if name not in known:
                 raise UserError(f"the network has no input '{name}'; it has {', '.join(sorted(known))}")
@@ -206,7 +216,7 @@ class Session:
         Sequences are ``[T, b, ...]``, states ``[b, ...]`` with ``b <= B``; the rest of the batch is filled with zeros.
         """
         samples = None
-        shapes = {port.name: port.shape for port in self.info.ports if port.role in ("input", "state")}
+        shapes = {port.name: port.shape for port in self.info.of_role("input") + self.info.states}
         for name, array in self._inputs(x).items():
             shape = shapes[name]
             check_numbers(array, f"input '{name}'")
@@ -247,8 +257,8 @@ class Session:
     def outputs(self, samples: int) -> dict[str, np.ndarray]:
         """Return the outputs of the last run for its first ``samples`` samples."""
         result = {}
-        for port in self.info.of_role("output"):
-            array = self.native.get(port.name, "output")
+        for port in self.info.results:
+            array = self.native.get(port.name, port.role)
             axis = batch_axis(port.shape, self.info)
             if axis is not None and samples < array.shape[axis]:
                 array = array[(slice(None),) * axis + (slice(samples),)]

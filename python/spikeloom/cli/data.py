@@ -146,7 +146,7 @@ def short(shape: tuple[int, ...], info: Info, samples: int) -> tuple[int, ...]:
 
 def bind_inputs(given: list[GivenInput], info: Info, options: argparse.Namespace) -> RunInputs:
     """Match what the user gives with what the program takes, and check every shape."""
-    ports = {port.name: port for port in info.ports if port.role in ("input", "state")}
+    ports = {port.name: port for port in info.of_role("input") + info.states}
     bound, count = [], None
     for item in given:
         name = item.name or first_input(info).name

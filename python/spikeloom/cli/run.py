@@ -129,7 +129,7 @@ def _run_all(
         events.add(session.events())
         progress.update(end, f"samples, {end / spent:,.0f} images/s")
     joined = {}
-    for port in session.info.of_role("output"):
+    for port in session.info.results:
         axis = batch_axis(port.shape, session.info)
         pieces = parts[port.name]
         joined[port.name] = pieces[-1] if axis is None else np.concatenate(pieces, axis)
