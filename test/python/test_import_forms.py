@@ -2,6 +2,7 @@
 """Network forms built by hand: the importer finds their neurons and computes what the graph computes."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
@@ -322,3 +323,72 @@ def test_bool_state_and_output(tmp_path):
     model = load_onnx(m.save(tmp_path / "net.onnx"))
     assert only(model).attrs["cmp"] == "ge"
     assert any("bool" in p.message for p in model.problems)
+
+
+def test_beta_zero(tmp_path):
+    """Without decay only the reset remembers the old membrane."""
+    m = Maker()
+    s, v = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem", 16, beta=0.0)
+    m.output(s, "spk", 16)
+    m.output(v, "mem_out", 16)
+    path = m.save(tmp_path / "net.onnx")
+    model = load_onnx(path)
+    assert only(model).attrs["decay"] == 0.0
+    assert compare(path, model) > 5
+
+
+def test_leak_added_to_the_current(tmp_path):
+    """torch.export writes `v + a*((x + leak) - v)`."""
+    m = Maker(scale=3.0)
+    x = m.node("Add", m.linear(m.input("x", 20), "fc1", 16, 20), m.number(0.2))
+    v = m.input("v", 16)
+    charged = m.node("Add", v, m.node("Mul", m.number(0.1), m.node("Sub", x, v)))
+    s = m.fires(charged, m.number(1.0))
+    m.output(s, "z", 16)
+    m.output(m.node("Mul", m.node("Sub", m.number(1.0), s), charged), "v_out", 16)
+    path = m.save(tmp_path / "net.onnx")
+    model = load_onnx(path)
+    assert only(model).attrs["leak"] == pytest.approx(0.2)
+    assert not model.arithmetic
+    assert compare(path, model) > 5
+
+
+def test_trained_threshold_merged_with_a_fixed_decay(tmp_path):
+    """torch.export merged four equal numbers into `l1.threshold`; its signature still lists both thresholds."""
+    m = Maker()
+    half = m.array("l1.threshold", np.float32(0.5))
+    s1, v1 = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem1", 16, beta=half, threshold=half)
+    s2, v2 = m.leaky(m.linear(s1, "fc2", 16, 16), "mem2", 16, beta=half, threshold=half)
+    m.output(s2, "spk", 16)
+    m.output(v1, "mem1_out", 16)
+    m.output(v2, "mem2_out", 16)
+    proto = m.model()
+    targets = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "l1.threshold", "mem2.threshold"]
+    signature = "".join(f"p_x: PARAMETER target='{t}'\n" for t in targets)
+    proto.graph.metadata_props.add(key="pkg.torch.export.ExportedProgram.graph_signature", value=signature)
+    path = str(tmp_path / "net.onnx")
+    onnx.save(proto, path)
+    model = load_onnx(path)
+    names = [{role: (p.name, p.trainable) for role, p in op.params.items()} for op in model.neurons]
+    assert names == [
+        {"decay": ("l1.threshold#mem1", False), "threshold": ("l1.threshold", True)},
+        {"decay": ("l1.threshold#mem2.2", False), "threshold": ("l1.threshold#mem2", True)}]
+    assert compare(path, model) > 5
+
+
+def test_learned_decay_that_is_no_single_factor_stays_arithmetic(tmp_path):
+    """A trained time constant used as v + (x - v)*a keeps being one parameter; the rest is a neuron."""
+    m = Maker(scale=2.0)
+    x = m.linear(m.input("x", 20), "fc1", 16, 20)
+    v = m.input("v", 16)
+    rate = m.array("plif.rate", np.linspace(0.2, 0.8, 16).astype(np.float32))
+    charged = m.node("Add", v, m.node("Mul", m.node("Sub", x, v), rate))
+    s = m.fires(charged, m.number(1.0), "GreaterOrEqual")
+    m.output(s, "s", 16)
+    m.output(m.node("Sub", charged, s), "v_out", 16)
+    path = m.save(tmp_path / "net.onnx")
+    model = load_onnx(path, train_parameters="rate|weight|bias")
+    assert [op.kind for op in model.neurons] == ["neuron"]
+    assert [op.kind for op in model.arithmetic] == ["sub", "mul"]
+    assert [p.name for p in model.parameters if p.trainable] == ["fc1.weight", "fc1.bias", "plif.rate"]
+    assert compare(path, model) > 5

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -102,5 +103,15 @@ def _summary(model: Model) -> dict:
     }
 
 
+def entry() -> int:
+    """The command for a shell: what no message foresaw is a defect of the importer, exit code 3."""
+    try:
+        return main()
+    except Exception:
+        traceback.print_exc()
+        print("snn-import: this is a defect of the importer; please report it with the model", file=sys.stderr)
+        return 3
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())
