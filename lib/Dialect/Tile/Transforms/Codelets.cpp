@@ -67,6 +67,13 @@ FailureOr<CodeletInfo> spikeloom::tile::readCodelet(func::FuncOp codelet) {
     if (*symbolizeView(view.getValue()) == View::own && type.getRank() == 0)
       return codelet.emitOpError("argument ")
              << i << " is 'own' and must end in the units of the tile, found " << type;
+    if (Attribute shape = codelet.getArgAttr(i, kShapeAttr)) {
+      auto dims = dyn_cast<DenseI64ArrayAttr>(shape);
+      if (!dims || dims.size() > type.getRank())
+        return codelet.emitOpError("argument ")
+               << i << " has attribute '" << kShapeAttr << "' " << shape << ", which must list at most "
+               << type.getRank() << " dimensions";
+    }
     if (auto pitch = codelet.getArgAttrOfType<IntegerAttr>(i, kPitchAttr)) {
       int64_t row = type.getRank() ? type.getShape().back() : 1;
       if (!ShapedType::isDynamic(row) && pitch.getInt() < row)

@@ -19,28 +19,34 @@ Widener::Widener(func::FuncOp codelet, const CodeletInfo &info, int64_t ahead)
 
 /// `own` arguments get a last dimension of lanes. In layout `rows` the lanes and units of a row are
 /// neighbours and rows lie a pitch apart, so that the array is that of the layer; in layout `blocked` a group
-/// has one contiguous piece.
+/// has one contiguous piece. The others keep their shape; a slice has the strides of its whole buffer.
 MemRefType Widener::hostType(unsigned argument) {
   auto type = cast<MemRefType>(codelet.getArgument(argument).getType());
   SmallVector<int64_t> shape(type.getShape());
-  auto pitch = codelet.getArgAttrOfType<IntegerAttr>(argument, kPitchAttr);
   auto layout = codelet.getArgAttrOfType<StringAttr>(argument, kLayoutAttr);
-  bool own = viewOf(codelet, argument) == View::own,
-       blocked = own && layout && layout.getValue() == "blocked";
-  bool wide = own && info.lanes > 1;
+  bool own = viewOf(codelet, argument) == View::own, wide = own && info.lanes > 1;
   if (wide)
     shape.push_back(info.lanes);
-  int64_t rowDims = wide ? 2 : 1; // trailing dimensions that make a row
-  if (!pitch || blocked || int64_t(shape.size()) <= rowDims)
-    return MemRefType::get(shape, type.getElementType());
-  SmallVector<int64_t> strides(shape.size(), 1);
+  int64_t rank = shape.size(), rowDims = wide ? 2 : 1; // trailing dimensions that make a row
+  // What the rows lie in: the argument itself, or the buffer that a slice is cut from.
+  SmallVector<int64_t> whole(shape);
+  if (auto buffer = codelet.getArgAttrOfType<DenseI64ArrayAttr>(argument, kShapeAttr))
+    llvm::copy(buffer.asArrayRef(), whole.end() - buffer.size());
+  int64_t row = rank >= rowDims ? ShapedType::getNumElements(ArrayRef(whole).take_back(rowDims)) : 1;
+  if (auto pitch = codelet.getArgAttrOfType<IntegerAttr>(argument, kPitchAttr);
+      pitch && !(own && layout && layout.getValue() == "blocked"))
+    row = pitch.getInt();
+  SmallVector<int64_t> strides(rank, 1);
   if (wide)
-    strides[shape.size() - 2] = info.lanes;
-  int64_t stride = pitch.getInt();
-  for (int64_t dim = int64_t(shape.size()) - rowDims - 1; dim >= 0; --dim) {
+    strides[rank - 2] = info.lanes;
+  int64_t stride = row;
+  for (int64_t dim = rank - rowDims - 1; dim >= 0; --dim) {
     strides[dim] = stride;
-    stride *= dim ? shape[dim] : 1;
+    stride *= dim ? whole[dim] : 1;
   }
+  auto compact = MemRefType::get(shape, type.getElementType());
+  if (compact.getStridesAndOffset().first == strides)
+    return compact;
   return MemRefType::get(shape, type.getElementType(), StridedLayoutAttr::get(type.getContext(), 0, strides));
 }
 
@@ -71,11 +77,24 @@ LogicalResult Widener::run() {
   return failure();
 }
 
+/// Says of a codelet's arguments which are parts of one buffer.
+static void markAliases(ModuleOp module) {
+  module.walk([&](ComputeOp compute) {
+    auto codelet = module.lookupSymbol<func::FuncOp>(compute.getCodelet());
+    if (!codelet || codelet.getNumArguments() < compute.getArguments().size())
+      return;
+    for (auto [i, buffer] : llvm::enumerate(compute.getArguments()))
+      if (llvm::count(compute.getArguments(), buffer) > 1)
+        codelet.setArgAttr(i, kMayAliasAttr, UnitAttr::get(module.getContext()));
+  });
+}
+
 namespace {
 struct WidenPass : spikeloom::tile::impl::TileWidenPassBase<WidenPass> {
   using TileWidenPassBase::TileWidenPassBase;
 
   void runOnOperation() override {
+    markAliases(getOperation());
     for (func::FuncOp codelet : codeletsOf(getOperation())) {
       FailureOr<CodeletInfo> info = readCodelet(codelet);
       if (failed(info) || failed(Widener(codelet, *info, ahead).run()))

@@ -36,6 +36,29 @@ def TileWidenPass : Pass<"tile-widen", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def TileCountCyclesPass : Pass<"tile-count-cycles", "::mlir::ModuleOp"> {
+  let summary = "make `@<codelet>.cycles`, which computes the tile cycles of every step";
+  let description = [{
+    Covers the scalar codelet with the instructions of the modelled machine and counts issue slots: loops whose body is
+    straight code become hardware loops, in which a main and an aux instruction share a slot; elsewhere slots add up. The
+    workers share the tile, so that a slot of a worker lasts as many cycles as there are workers, and the slowest worker
+    counts. Where trip counts depend on data, the new function reads that data; nothing else of the codelet is left in it.
+    A condition that depends on floating-point data counts as its dearer side. `tile.own_entries` counts a test of every
+    entry and the body for as many entries as the tile has units: more cannot be its own, fewer may be.
+
+    `cycles[i]` is about the step in row i of the arguments, also where the codelet goes backwards.
+
+    Sets on the codelet `tile.cycles_uniform` when all tiles of a family take the same number of cycles, and
+    `tile.cycles_static` when it depends neither on data nor on the step.
+  }];
+  let options = [
+    Option<"machine", "machine", "std::string", "\"bow\"", "preset or machine file">,
+    Option<"quality", "quality", "std::string", "\"\"", "scheduled or compiled; default: what the machine says">,
+    Option<"print", "print", "bool", "false", "remark the slots of every loop body">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 def TileStrictPass : Pass<"tile-strict", "::mlir::ModuleOp"> {
   let summary = "make `@<codelet>.strict`, which checks every access of one tile";
   let description = [{
