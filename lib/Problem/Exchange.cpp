@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Pieces and costs of transfers between distributions.
 #include "spikeloom/Problem/Exchange.h"
+#include "ExchangeCheck.h"
 #include "spikeloom/Problem/Partition.h"
 #include <algorithm>
 #include <cmath>
@@ -35,11 +36,19 @@ std::optional<std::string> checkSide(const Machine &machine, const Transfer &tra
   return std::nullopt;
 }
 
-std::optional<std::string> checkInput(const Machine &machine, const Transfer &transfer) {
+} // namespace
+
+std::optional<std::string> detail::checkTransfer(const Machine &machine, const Transfer &transfer) {
   const int64_t limit = int64_t(1) << 30;
+  // Bytes of all elements and steps stay far from the end of the integers.
+  if (transfer.elementBytes < 1 || transfer.elementBytes > 64)
+    return "transfer '" + transfer.name + "': " + std::to_string(transfer.elementBytes) +
+           " bytes an element, allowed: 1 to 64";
+  if (transfer.steps < 1 || transfer.steps > (int64_t(1) << 20))
+    return "transfer '" + transfer.name + "': " + std::to_string(transfer.steps) +
+           " steps, allowed: 1 to 1048576";
   for (auto [value, name] :
-       {std::make_pair(transfer.rows, "rows"), std::make_pair(transfer.columns, "columns"),
-        std::make_pair(transfer.elementBytes, "bytes an element"), std::make_pair(transfer.steps, "steps")})
+       {std::make_pair(transfer.rows, "rows"), std::make_pair(transfer.columns, "columns")})
     if (value < 1 || value > limit)
       return "transfer '" + transfer.name + "': " + std::to_string(value) + " " + name + ", allowed: 1 to " +
              std::to_string(limit);
@@ -55,6 +64,8 @@ std::optional<std::string> checkInput(const Machine &machine, const Transfer &tr
            std::to_string(transfer.from.tiles) + " tiles; name the one that sends";
   return std::nullopt;
 }
+
+namespace {
 
 /// Tile (from the first of the range) and element offset there of element (row, column).
 struct Place {
@@ -183,7 +194,7 @@ int64_t bytesBetweenChips(const Machine &machine, const Transfer &transfer,
 } // namespace
 
 Result<TransferPlan> spikeloom::planTransfer(const Machine &machine, const Transfer &transfer) {
-  if (std::optional<std::string> wrong = checkInput(machine, transfer))
+  if (std::optional<std::string> wrong = detail::checkTransfer(machine, transfer))
     return Error{*wrong};
   TransferPlan plan;
   plan.pieces = cutPieces(transfer);

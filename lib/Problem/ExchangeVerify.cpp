@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Plays a transfer element by element, from what every tile holds, and knows nothing of how pieces were cut.
-#include "spikeloom/Problem/Exchange.h"
+#include "ExchangeCheck.h"
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -83,7 +83,10 @@ std::optional<std::string> checkCycles(const Machine &machine, const Transfer &t
 
 std::optional<std::string> spikeloom::verifyTransfer(const Machine &machine, const Transfer &transfer,
                                                      const TransferPlan &plan) {
+  if (std::optional<std::string> wrong = detail::checkTransfer(machine, transfer))
+    return wrong;
   const Distribution &from = transfer.from, &to = transfer.to;
+  const int64_t all = transfer.rows * transfer.columns * transfer.elementBytes;
   std::map<int64_t, std::vector<int64_t>> held; // by tile
   std::vector<std::set<int64_t>> owned(size_t(from.tiles));
   for (int64_t t = 0; t < from.tiles; ++t) {
@@ -95,11 +98,12 @@ std::optional<std::string> spikeloom::verifyTransfer(const Machine &machine, con
   for (const ExchangePiece &piece : plan.pieces) {
     if (piece.bytes < 1 || piece.bytes % transfer.elementBytes != 0 ||
         piece.fromOffset % transfer.elementBytes != 0 || piece.toOffset % transfer.elementBytes != 0 ||
-        piece.fromOffset < 0 || piece.toOffset < 0)
-      return "the piece from " + at(piece.from, piece.fromOffset) + " is not made of whole elements";
+        piece.fromOffset < 0 || piece.toOffset < 0 || piece.bytes > all || piece.toOffset > all)
+      return "the piece from " + at(piece.from, piece.fromOffset) +
+             " is not made of whole elements of the array";
     auto source = held.find(piece.from);
-    if (source == held.end() ||
-        (piece.fromOffset + piece.bytes) / transfer.elementBytes > int64_t(source->second.size()))
+    if (source == held.end() || piece.fromOffset / transfer.elementBytes >
+                                    int64_t(source->second.size()) - piece.bytes / transfer.elementBytes)
       return "the piece from " + at(piece.from, piece.fromOffset) + " is not there";
     if (piece.to == everyReceiver ? to.kind != Distribution::Kind::whole
                                   : piece.to < to.firstTile || piece.to >= to.firstTile + to.tiles)

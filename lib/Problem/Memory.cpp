@@ -267,6 +267,8 @@ Result<MemoryPlan> spikeloom::solveMemory(const MemoryProblem &problem) {
 }
 
 std::optional<std::string> spikeloom::verifyMemory(const MemoryProblem &problem, const MemoryPlan &plan) {
+  if (std::optional<std::string> wrong = checkInput(problem))
+    return wrong;
   const std::vector<MemoryRequest> &requests = problem.requests;
   if (plan.offsets.size() != requests.size())
     return "the plan has " + std::to_string(plan.offsets.size()) + " addresses for " +
@@ -282,13 +284,14 @@ std::optional<std::string> spikeloom::verifyMemory(const MemoryProblem &problem,
   int64_t peak = problem.base;
   for (size_t i = 0; i < requests.size(); ++i) {
     const MemoryRequest &request = requests[i];
-    int64_t begin = plan.offsets[i], end = begin + request.bytes;
+    int64_t begin = plan.offsets[i];
     std::string where = "'" + request.name + "' at " + std::to_string(begin) + ": ";
+    if (begin < problem.base || begin > unreachable)
+      return where + "outside of memory, which begins at " + std::to_string(problem.base);
+    int64_t end = begin + request.bytes;
     tiles.insert(request.firstTile);
     times.insert(request.firstTime);
     peak = std::max(peak, end);
-    if (begin < problem.base)
-      return where + "below the first usable address " + std::to_string(problem.base);
     if (begin % request.align != 0)
       return where + "not aligned to " + std::to_string(request.align);
     if (request.region == MemoryRegion::interleaved && begin < problem.interleavedStart)

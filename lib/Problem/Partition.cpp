@@ -28,50 +28,6 @@ int64_t spikeloom::tileOfTask(const PartitionProblem &problem, const Family &fam
 
 namespace {
 
-std::optional<std::string> checkInput(const PartitionProblem &problem) {
-  const int64_t limit = int64_t(1) << 24, byteLimit = int64_t(1) << 40;
-  auto text = [](int64_t value) { return std::to_string(value); };
-  if (problem.chips < 1 || problem.chips > limit || problem.tilesPerChip < 1 ||
-      problem.tilesPerChip > limit || problem.chips * problem.tilesPerChip > limit)
-    return text(problem.chips) + " chips of " + text(problem.tilesPerChip) + " tiles, allowed: 1 to " +
-           text(limit) + " tiles in all";
-  if (problem.tileBytes < 1 || problem.tileBytes > byteLimit)
-    return "tile memory of " + text(problem.tileBytes) + " bytes, allowed: 1 to " + text(byteLimit);
-  if (problem.reserveFirstTile && problem.tilesPerChip < 2)
-    return "tile 0 of every chip is reserved but a chip has no other";
-  auto items = [&](const std::string &name, const std::vector<MemoryItem> &memory,
-                   bool units) -> std::optional<std::string> {
-    for (const MemoryItem &item : memory)
-      if (item.perUnit < 0 || item.perTile < 0 || item.perUnit > byteLimit || item.perTile > byteLimit ||
-          (!units && item.perUnit != 0))
-        return "family '" + name + "': '" + item.kind + "' takes " + text(item.perUnit) +
-               " bytes a unit and " + text(item.perTile) + " a tile, allowed: 0 to " + text(byteLimit) +
-               (units ? "" : ", none a unit");
-    return std::nullopt;
-  };
-  for (const UnitFamilyRequest &family : problem.unitFamilies) {
-    if (family.units < 1 || family.units > limit)
-      return "family '" + family.name + "' has " + text(family.units) + " units, allowed: 1 to " +
-             text(limit);
-    if (!(family.cyclesFixed >= 0) || !(family.cyclesPerUnit >= 0) || family.unitsPerVector < 1 ||
-        family.unitsPerVector > limit || family.preferredBlock < 1 || family.preferredBlock > limit)
-      return "family '" + family.name + "': cycles must not be negative, vectors and blocks must hold 1 to " +
-             text(limit) + " units";
-    if (auto wrong = items(family.name, family.memory, true))
-      return wrong;
-  }
-  for (const IndexFamilyRequest &family : problem.indexFamilies) {
-    if (family.tasks < 1 || family.tasks > limit)
-      return "family '" + family.name + "' has " + text(family.tasks) + " tasks, allowed: 1 to " +
-             text(limit);
-    if (!(family.cyclesPerTask >= 0))
-      return "family '" + family.name + "': cycles must not be negative";
-    if (auto wrong = items(family.name, family.memory, false))
-      return wrong;
-  }
-  return std::nullopt;
-}
-
 /// Every unit family on tiles of its own with at most `load` cycles; `spare` tiles stay free. None if
 /// impossible.
 std::optional<Board> placeSeparately(const PartitionProblem &problem, double load, int64_t spare) {
@@ -218,7 +174,7 @@ TooLarge diagnose(const PartitionProblem &problem, const Partition &partition) {
 } // namespace
 
 Result<Partition> spikeloom::solvePartition(const PartitionProblem &problem) {
-  if (std::optional<std::string> wrong = checkInput(problem))
+  if (std::optional<std::string> wrong = checkPartitionInput(problem))
     return Error{"partition: " + *wrong};
   std::optional<Partition> partition = place(problem);
   if (!partition)

@@ -98,6 +98,60 @@ int64_t detail::unitsOnTile(const runtime::Family &family, int64_t tile) {
   return inGroup / family.group + (tile % family.group < inGroup % family.group ? 1 : 0);
 }
 
+std::optional<std::string> detail::checkPartitionInput(const PartitionProblem &problem) {
+  const int64_t limit = int64_t(1) << 24, byteLimit = int64_t(1) << 40;
+  auto text = [](int64_t value) { return std::to_string(value); };
+  if (problem.chips < 1 || problem.chips > limit || problem.tilesPerChip < 1 ||
+      problem.tilesPerChip > limit || problem.chips * problem.tilesPerChip > limit)
+    return text(problem.chips) + " chips of " + text(problem.tilesPerChip) + " tiles, allowed: 1 to " +
+           text(limit) + " tiles in all";
+  if (problem.tileBytes < 1 || problem.tileBytes > byteLimit)
+    return "tile memory of " + text(problem.tileBytes) + " bytes, allowed: 1 to " + text(byteLimit);
+  if (problem.reserveFirstTile && problem.tilesPerChip < 2)
+    return "tile 0 of every chip is reserved but a chip has no other";
+  auto items = [&](const std::string &name, const std::vector<MemoryItem> &memory,
+                   bool units) -> std::optional<std::string> {
+    for (const MemoryItem &item : memory)
+      if (item.perUnit < 0 || item.perTile < 0 || item.perUnit > byteLimit || item.perTile > byteLimit ||
+          (!units && item.perUnit != 0))
+        return "family '" + name + "': '" + item.kind + "' takes " + text(item.perUnit) +
+               " bytes a unit and " + text(item.perTile) + " a tile, allowed: 0 to " + text(byteLimit) +
+               (units ? "" : ", none a unit");
+    return std::nullopt;
+  };
+  for (const UnitFamilyRequest &family : problem.unitFamilies) {
+    if (family.units < 1 || family.units > limit)
+      return "family '" + family.name + "' has " + text(family.units) + " units, allowed: 1 to " +
+             text(limit);
+    if (!(family.cyclesFixed >= 0) || !(family.cyclesPerUnit >= 0) || family.unitsPerVector < 1 ||
+        family.unitsPerVector > limit || family.preferredBlock < 1 || family.preferredBlock > limit)
+      return "family '" + family.name + "': cycles must not be negative, vectors and blocks must hold 1 to " +
+             text(limit) + " units";
+    if (auto wrong = items(family.name, family.memory, true))
+      return wrong;
+  }
+  for (const IndexFamilyRequest &family : problem.indexFamilies) {
+    if (family.tasks < 1 || family.tasks > limit)
+      return "family '" + family.name + "' has " + text(family.tasks) + " tasks, allowed: 1 to " +
+             text(limit);
+    if (!(family.cyclesPerTask >= 0))
+      return "family '" + family.name + "': cycles must not be negative";
+    if (auto wrong = items(family.name, family.memory, false))
+      return wrong;
+  }
+  // Sums of bytes must stay far from the end of the integers.
+  double bytes = 0;
+  for (const UnitFamilyRequest &family : problem.unitFamilies)
+    for (const MemoryItem &item : family.memory)
+      bytes += double(family.units) * (double(item.perUnit) + double(item.perTile));
+  for (const IndexFamilyRequest &family : problem.indexFamilies)
+    for (const MemoryItem &item : family.memory)
+      bytes += double(family.tasks) * double(item.perTile);
+  if (bytes > double(int64_t(1) << 60))
+    return "the families need more bytes than any machine could have";
+  return std::nullopt;
+}
+
 double detail::loadLowerBound(const PartitionProblem &problem) {
   // One unit or task must lie somewhere.
   double low = 0, work = 0;

@@ -10,6 +10,9 @@ namespace spikeloom::detail {
 
 inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/// What is meaningless in a problem, if anything.
+std::optional<std::string> checkPartitionInput(const PartitionProblem &problem);
+
 int64_t bytesPerUnit(const UnitFamilyRequest &family);
 int64_t bytesPerTile(const UnitFamilyRequest &family);
 int64_t bytesPerTask(const IndexFamilyRequest &family);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Checks a partition unit by unit with the mapping that compiler and runtime agreed on, and nothing of the
 // solver.
-#include "spikeloom/Problem/Partition.h"
+#include "PartitionShapes.h"
 #include <algorithm>
 #include <cmath>
 
@@ -66,7 +66,8 @@ private:
       return fail("'" + family.name + "' with " + std::to_string(family.units) + " units stands for '" +
                   request.name + "' with " + std::to_string(request.units));
     if (family.perTile < 1 || family.group < 1 || family.tiles < 1 || family.firstTile < 0 ||
-        family.firstTile + family.tiles > total)
+        family.tiles > total || family.firstTile > total - family.tiles || family.perTile > family.units ||
+        family.group > family.units + 16)
       return fail("'" + family.name + "' has no valid tiles, units a tile and group");
     std::vector<int64_t> held(family.tiles);
     for (int64_t unit = 0; unit < family.units; ++unit) {
@@ -98,6 +99,9 @@ private:
     if (family.name != request.name || family.tiles != request.tasks || family.units != 0)
       return fail("'" + family.name + "' with " + std::to_string(family.tiles) + " tasks stands for '" +
                   request.name + "' with " + std::to_string(request.tasks));
+    if (family.firstTile < 0 || family.firstTile >= total)
+      return fail("'" + family.name + "' begins at tile " + std::to_string(family.firstTile) + " of " +
+                  std::to_string(total));
     for (int64_t task = 0; task < request.tasks; ++task) {
       int64_t tile = tileOfTask(problem, family, task);
       if (!resident(family.name, tile, family.firstTile))
@@ -154,6 +158,8 @@ private:
 
 std::optional<std::string> spikeloom::verifyPartition(const PartitionProblem &problem,
                                                       const Partition &partition) {
+  if (std::optional<std::string> wrong = detail::checkPartitionInput(problem))
+    return wrong;
   int64_t total = problem.chips * problem.tilesPerChip;
   if (partition.fullestTile < 0 || partition.fullestTile >= total ||
       (partition.tooLarge && (partition.tooLarge->tile < 0 || partition.tooLarge->tile >= total)))

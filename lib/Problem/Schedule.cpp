@@ -27,9 +27,8 @@ std::optional<std::string> checkInput(const ScheduleProblem &problem) {
     for (int64_t end : {edge.from, edge.to})
       if (end < 0 || end >= count)
         return where + "stage " + std::to_string(end) + " does not exist, there are " + std::to_string(count);
-    if (edge.distance < 0 || edge.distance > (int64_t(1) << 31))
-      return where + "distance " + std::to_string(edge.distance) +
-             " is out of range, allowed: 0 to 2147483648";
+    if (edge.distance < 0 || edge.distance > (int64_t(1) << 24))
+      return where + "distance " + std::to_string(edge.distance) + " is out of range, allowed: 0 to 16777216";
     if (edge.fused && !edge.local)
       return where + "'" + problem.stages[edge.from] + "' -> '" + problem.stages[edge.to] +
              "' is fused but not local: only stages on the same tiles can share a superstep";
@@ -226,14 +225,18 @@ Result<Schedule> spikeloom::solveSchedule(const ScheduleProblem &problem) {
 
 std::optional<std::string> spikeloom::verifySchedule(const ScheduleProblem &problem,
                                                      const Schedule &schedule) {
+  if (std::optional<std::string> wrong = checkInput(problem))
+    return wrong;
+  const int64_t limit = int64_t(1) << 31;
   size_t count = problem.stages.size();
   if (schedule.offsets.size() != count)
     return "the schedule has " + std::to_string(schedule.offsets.size()) + " offsets for " +
            std::to_string(count) + " stages";
-  if (schedule.interval < 1)
-    return "the interval is " + std::to_string(schedule.interval) + ", must be at least 1";
+  if (schedule.interval < 1 || schedule.interval > limit)
+    return "the interval is " + std::to_string(schedule.interval) + ", allowed: 1 to " +
+           std::to_string(limit);
   for (size_t stage = 0; stage < count; ++stage)
-    if (schedule.offsets[stage] < 0)
+    if (schedule.offsets[stage] < 0 || schedule.offsets[stage] > limit)
       return "'" + problem.stages[stage] + "' starts at " + std::to_string(schedule.offsets[stage]);
 
   // Play: made[s][k] is the superstep of chunk k; reads must come later, or in order when fused.

@@ -126,6 +126,19 @@ TEST(Machine, UnknownFieldsAreRefusedWithTheAllowedOnes) {
       << message;
 }
 
+TEST(Machine, BadFilesNameTheirMistake) {
+  auto error = [](const std::string &name) {
+    std::string message = loadMachine(SPIKELOOM_TEST_DIR "/Machine/" + name).error();
+    EXPECT_EQ(message.rfind(SPIKELOOM_TEST_DIR "/Machine/" + name + ": ", 0), 0u) << message;
+    return message;
+  };
+  EXPECT_NE(error("zero-tiles.json").find("field 'tiles' is 0"), std::string::npos);
+  EXPECT_NE(error("negative.json").find("sync: field 'internalCycles' is -90"), std::string::npos);
+  EXPECT_NE(error("unknown-field.json").find("unknown field 'tileMemory' (value 1024)"), std::string::npos);
+  EXPECT_NE(error("missing-field.json").find("is missing (start from a preset with \"base\""),
+            std::string::npos);
+}
+
 TEST(Machine, FilesThatCannotBeRead) {
   EXPECT_EQ(
       loadMachine("bwo").error(),

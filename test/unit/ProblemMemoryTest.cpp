@@ -232,7 +232,7 @@ TEST(Memory, CorruptedPlansAreRejected) {
   rejects([](MemoryPlan &p) { p.offsets.pop_back(); }, "5 addresses for 6 requests");
   rejects([](MemoryPlan &p) { p.offsets[1] = p.offsets[0]; }, "overlaps another buffer");
   rejects([](MemoryPlan &p) { p.offsets[1] = p.offsets[0] + 56; }, "overlaps another buffer");
-  rejects([](MemoryPlan &p) { p.offsets[0] = 0; }, "below the first usable address");
+  rejects([](MemoryPlan &p) { p.offsets[0] = 0; }, "outside of memory");
   rejects([](MemoryPlan &p) { p.offsets[0] += 4; }, "not aligned");
   rejects([](MemoryPlan &p) { p.offsets[3] = 520; }, "not in interleaved memory");
   rejects([](MemoryPlan &p) { p.offsets[4] = 800; }, "in interleaved memory");

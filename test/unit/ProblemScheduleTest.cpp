@@ -74,7 +74,7 @@ TEST(Schedule, BadInputIsRefused) {
   EXPECT_EQ(solveSchedule({{"a"}, {{0, 4, 0}}}).error(),
             "schedule: edge 0: stage 4 does not exist, there are 1");
   EXPECT_EQ(solveSchedule({{"a"}, {{0, 0, -1}}}).error(),
-            "schedule: edge 0: distance -1 is out of range, allowed: 0 to 2147483648");
+            "schedule: edge 0: distance -1 is out of range, allowed: 0 to 16777216");
   EXPECT_EQ(solveSchedule({{"a", "b"}, {{0, 1, 0, false, true}}}).error(),
             "schedule: edge 0: 'a' -> 'b' is fused but not local: only stages on the same tiles can share a "
             "superstep");
