@@ -273,6 +273,10 @@ std::optional<std::string> spikeloom::verifyMemory(const MemoryProblem &problem,
   if (plan.offsets.size() != requests.size())
     return "the plan has " + std::to_string(plan.offsets.size()) + " addresses for " +
            std::to_string(requests.size()) + " requests";
+  for (size_t i = 0; i < requests.size(); ++i)
+    if (plan.offsets[i] < problem.base || plan.offsets[i] > unreachable)
+      return "'" + requests[i].name + "' at " + std::to_string(plan.offsets[i]) +
+             ": outside of memory, which begins at " + std::to_string(problem.base);
   auto element = [&](int64_t address) { // number of the memory element of a byte
     return address < problem.interleavedStart
                ? address / problem.elementBytes
@@ -286,8 +290,6 @@ std::optional<std::string> spikeloom::verifyMemory(const MemoryProblem &problem,
     const MemoryRequest &request = requests[i];
     int64_t begin = plan.offsets[i];
     std::string where = "'" + request.name + "' at " + std::to_string(begin) + ": ";
-    if (begin < problem.base || begin > unreachable)
-      return where + "outside of memory, which begins at " + std::to_string(problem.base);
     int64_t end = begin + request.bytes;
     tiles.insert(request.firstTile);
     times.insert(request.firstTime);
