@@ -117,7 +117,8 @@ class Translator:
             if any(isinstance(v, Poison) for v in values):
                 results = [Poison() for _ in node.outputs]
             else:
-                results = operators[node.op](self, node, values)
+                with np.errstate(all="ignore"):  # what is not finite is reported by name when it becomes a parameter
+                    results = operators[node.op](self, node, values)
                 results = results if isinstance(results, list) else [results]
         except Unsupported as reason:
             self.problems.error(str(reason), node.source)
