@@ -54,7 +54,8 @@ LogicalResult EventsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementTy
   return success();
 }
 
-LogicalResult SurrogateAttr::verify(function_ref<InFlightDiagnostic()> emitError, SurrogateKind, APFloat slope) {
+LogicalResult SurrogateAttr::verify(function_ref<InFlightDiagnostic()> emitError, SurrogateKind,
+                                    APFloat slope) {
   if (slope.isNegative() || slope.isZero() || !slope.isFinite())
     return emitError() << "the slope of a surrogate must be positive, found " << slope.convertToDouble();
   return success();

@@ -68,8 +68,10 @@ LogicalResult LinearOp::verify() {
 }
 
 LogicalResult LinearInputGradOp::verify() {
-  if (failed(checkMatrix(*this, "gradient", getGradient())) || failed(checkMatrix(*this, "weight", getWeight())) ||
-      failed(checkDense(*this, "gradient", getGradient())) || failed(checkDense(*this, "weight", getWeight())))
+  if (failed(checkMatrix(*this, "gradient", getGradient())) ||
+      failed(checkMatrix(*this, "weight", getWeight())) ||
+      failed(checkDense(*this, "gradient", getGradient())) ||
+      failed(checkDense(*this, "weight", getWeight())))
     return failure();
   int64_t out = typeOf(getGradient()).getDimSize(1), in = typeOf(getWeight()).getDimSize(1);
   SmallVector<int64_t> shape{typeOf(getGradient()).getDimSize(0), in};
@@ -89,8 +91,8 @@ LogicalResult LinearInputGradOp::verify() {
 }
 
 LogicalResult LinearWeightGradOp::verify() {
-  if (failed(checkMatrix(*this, "gradient", getGradient())) || failed(checkMatrix(*this, "input", getInput())) ||
-      failed(checkDense(*this, "gradient", getGradient())))
+  if (failed(checkMatrix(*this, "gradient", getGradient())) ||
+      failed(checkMatrix(*this, "input", getInput())) || failed(checkDense(*this, "gradient", getGradient())))
     return failure();
   if (typeOf(getGradient()).getDimSize(0) != typeOf(getInput()).getDimSize(0))
     return emitOpError("gradient and input must have the same batch, found ")
@@ -112,7 +114,8 @@ LogicalResult BatchSumOp::verify() {
 //===----------------------------------------------------------------------===//
 
 SurrogateAttr NeuronOp::getSurrogateOrDefault() {
-  return getSurrogate() ? *getSurrogate() : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, 25.0);
+  return getSurrogate() ? *getSurrogate()
+                        : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, 25.0);
 }
 
 LogicalResult NeuronOp::verify() {
@@ -138,18 +141,22 @@ LogicalResult NeuronOp::verify() {
   if (getNear() && !events)
     return emitOpError("attribute 'near' needs spikes that are an event tensor");
   if (events && events.getBinary() && !getGraded().isExactlyValue(1.0))
-    return emitOpError("attribute 'graded' is ") << getGraded().convertToFloat() << ", so the events are not binary";
+    return emitOpError("attribute 'graded' is ")
+           << getGraded().convertToFloat() << ", so the events are not binary";
   if (getResetScope() == ResetScope::whole_update &&
       (getResetKind() != ResetKind::value ||
        (getOrder() == FireOrder::integrate_fire && getResetTime() != ResetTime::delayed)))
-    return emitOpError("attribute 'reset_scope' = whole_update is defined only for a delayed reset to a value "
-                       "(reset_kind = value, reset_time = delayed)");
+    return emitOpError(
+        "attribute 'reset_scope' = whole_update is defined only for a delayed reset to a value "
+        "(reset_kind = value, reset_time = delayed)");
   if (getResetScope() == ResetScope::whole_update && !getDetachReset())
-    return emitOpError("attribute 'detach_reset' = false has no derivative here for 'reset_scope' = whole_update; "
-                       "set detach_reset = true");
+    return emitOpError(
+        "attribute 'detach_reset' = false has no derivative here for 'reset_scope' = whole_update; "
+        "set detach_reset = true");
   if (getOrder() == FireOrder::fire_integrate && getResetTime() == ResetTime::delayed)
-    return emitOpError("attribute 'reset_time' = delayed has no meaning with order = fire_integrate, which fires "
-                       "from the old membrane");
+    return emitOpError(
+        "attribute 'reset_time' = delayed has no meaning with order = fire_integrate, which fires "
+        "from the old membrane");
   return success();
 }
 
@@ -170,12 +177,14 @@ LogicalResult NeuronAdjointOp::verify() {
         failed(checkSameSupport(*this, "cotangent of the spikes", spikes.getType(), getCompared().getType())))
       return failure();
   if (getResetKind() == ResetKind::value && !getFired())
-    return emitOpError("attribute 'reset_kind' = value needs the operand 'fired': the reset stops the gradient "
-                       "where the neuron fired");
+    return emitOpError(
+        "attribute 'reset_kind' = value needs the operand 'fired': the reset stops the gradient "
+        "where the neuron fired");
   if (getOrder() == FireOrder::integrate_fire && getResetTime() == ResetTime::delayed &&
       getResetKind() != ResetKind::none && !getDetachReset() && !getPrevious())
-    return emitOpError("attribute 'detach_reset' = false with a delayed reset needs the operand 'previous': the "
-                       "reset was decided by the old membrane");
+    return emitOpError(
+        "attribute 'detach_reset' = false with a delayed reset needs the operand 'previous': the "
+        "reset was decided by the old membrane");
   return success();
 }
 
@@ -183,7 +192,8 @@ LogicalResult IntegratorOp::verify() {
   if (failed(checkMatrix(*this, "input", getInput())) || failed(checkDense(*this, "input", getInput())))
     return failure();
   ArrayRef<int64_t> shape = typeOf(getInput()).getShape();
-  if (failed(checkShape(*this, "state", getState(), shape)) || failed(checkShape(*this, "result", getNext(), shape)))
+  if (failed(checkShape(*this, "state", getState(), shape)) ||
+      failed(checkShape(*this, "result", getNext(), shape)))
     return failure();
   return checkPerUnit(*this, "decay", getDecays(), shape[1]);
 }
@@ -231,6 +241,37 @@ LogicalResult RestrictOp::verify() {
 LogicalResult AccumulateOp::verify() {
   if (!getEvents(getResult().getType()))
     return emitOpError("adds event cotangents; use arith.addf for ") << getResult().getType();
+  return success();
+}
+
+LogicalResult CheckEqualOp::verify() { return checkDense(*this, "a compared value", getActual()); }
+
+LogicalResult CheckCloseOp::verify() {
+  if (getTolerance().isNegative() || getTolerance().isNaN())
+    return emitOpError("attribute 'tolerance' must not be negative, found ")
+           << getTolerance().convertToFloat();
+  return checkDense(*this, "a compared value", getActual());
+}
+
+LogicalResult CheckEventsOp::verify() {
+  if (!spikeloom::snn::getEvents(getEvents().getType()))
+    return emitOpError("operand must be an event tensor, found ") << getEvents().getType();
+  int64_t rows = 1;
+  for (int64_t size : typeOf(getEvents()).getShape().drop_back())
+    rows *= size;
+  for (auto [what, lists] :
+       {std::pair<StringRef, std::optional<ArrayAttr>>{"spikes", getSpikes()}, {"near", getNear()}}) {
+    if (!lists)
+      continue;
+    if (int64_t(lists->size()) != rows)
+      return emitOpError("attribute '")
+             << what << "' must have one list for each of " << rows << " rows, found " << lists->size();
+    if (!llvm::all_of(*lists, llvm::IsaPred<DenseI64ArrayAttr>))
+      return emitOpError("attribute '") << what << "' must hold lists such as array<i64: 0, 3>";
+  }
+  if (getFired() && int64_t(getFired()->size()) != rows)
+    return emitOpError("attribute 'fired' must have one number for each of ")
+           << rows << " rows, found " << getFired()->size();
   return success();
 }
 
@@ -303,8 +344,8 @@ LogicalResult GradientOp::verify() {
     return emitOpError("has ") << getValues().size() << " values but " << getSeeds().size() << " seeds";
   for (auto [value, seed] : llvm::zip(getValues(), getSeeds()))
     if (seed.getType() != getCotangentType(value.getType()))
-      return emitOpError("a seed must have the type ") << getCotangentType(value.getType()) << ", found "
-                                                       << seed.getType();
+      return emitOpError("a seed must have the type ")
+             << getCotangentType(value.getType()) << ", found " << seed.getType();
   if (getVariables().getTypes() != getGradients().getTypes())
     return emitOpError("the gradients must have the types of the variables");
   return success();

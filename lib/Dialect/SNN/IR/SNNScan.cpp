@@ -7,7 +7,8 @@ using namespace mlir;
 using namespace spikeloom::snn;
 
 RankedTensorType ScanOp::getStepType(RankedTensorType stacked) {
-  return RankedTensorType::get(stacked.getShape().drop_front(), stacked.getElementType(), stacked.getEncoding());
+  return RankedTensorType::get(stacked.getShape().drop_front(), stacked.getElementType(),
+                               stacked.getEncoding());
 }
 
 RankedTensorType ScanOp::getStackedType(RankedTensorType step, int64_t steps) {
@@ -30,7 +31,8 @@ static ParseResult parseBindings(OpAsmParser &parser, SmallVectorImpl<OpAsmParse
                                  SmallVectorImpl<Type> &types) {
   return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, [&]() -> ParseResult {
     return failure(parser.parseArgument(arguments.emplace_back()) || parser.parseEqual() ||
-                   parser.parseOperand(operands.emplace_back()) || parser.parseColonType(types.emplace_back()));
+                   parser.parseOperand(operands.emplace_back()) ||
+                   parser.parseColonType(types.emplace_back()));
   });
 }
 
@@ -47,7 +49,8 @@ ParseResult ScanOp::parse(OpAsmParser &parser, OperationState &result) {
   for (auto [argument, type] : llvm::zip(arguments, sequenceTypes)) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || tensor.getRank() < 1)
-      return parser.emitError(loc, "a sequence must be a ranked tensor with time as its first dimension, found ")
+      return parser.emitError(loc,
+                              "a sequence must be a ranked tensor with time as its first dimension, found ")
              << type;
     argument.type = getStepType(tensor);
   }
@@ -113,10 +116,12 @@ LogicalResult ScanOp::verify() {
     return emitOpError("must run for at least 1 step, found ") << steps;
   for (auto [i, sequence] : llvm::enumerate(getSequences()))
     if (cast<RankedTensorType>(sequence.getType()).getDimSize(0) != steps)
-      return emitOpError("sequence ") << i << " has " << cast<RankedTensorType>(sequence.getType()).getDimSize(0)
-                                      << " steps where the first has " << steps;
+      return emitOpError("sequence ")
+             << i << " has " << cast<RankedTensorType>(sequence.getType()).getDimSize(0)
+             << " steps where the first has " << steps;
   if (getInits().size() != getFinals().size())
-    return emitOpError("has ") << getInits().size() << " states but " << getFinals().size() << " final values";
+    return emitOpError("has ") << getInits().size() << " states but " << getFinals().size()
+                               << " final values";
   return success();
 }
 
@@ -131,20 +136,21 @@ LogicalResult ScanOp::verifyRegions() {
                                            << ", not one step of " << sequence.getType();
   YieldOp yield = getYield();
   if (yield.getStepValues().size() != getStacked().size() || yield.getStates().size() != getInits().size())
-    return yield.emitOpError("gives ") << yield.getStepValues().size() << " step values and "
-                                       << yield.getStates().size() << " states; the scan has "
-                                       << getStacked().size() << " stacked results and " << getInits().size()
-                                       << " states";
+    return yield.emitOpError("gives ")
+           << yield.getStepValues().size() << " step values and " << yield.getStates().size()
+           << " states; the scan has " << getStacked().size() << " stacked results and " << getInits().size()
+           << " states";
   for (auto [value, stacked] : llvm::zip(yield.getStepValues(), getStacked()))
     if (getStackedType(cast<RankedTensorType>(value.getType()), getNumSteps()) != stacked.getType())
       return yield.emitOpError("step value ") << value.getType() << " stacks over " << getNumSteps()
                                               << " steps to another type than " << stacked.getType();
-  for (auto [argument, init, state, last] : llvm::zip(getStateArgs(), getInits(), yield.getStates(), getFinals()))
-    if (argument.getType() != init.getType() || state.getType() != init.getType() || last.getType() != init.getType())
-      return emitOpError("a state must keep its type: starts as ") << init.getType() << ", body argument "
-                                                                   << argument.getType() << ", yielded "
-                                                                   << state.getType() << ", result "
-                                                                   << last.getType();
+  for (auto [argument, init, state, last] :
+       llvm::zip(getStateArgs(), getInits(), yield.getStates(), getFinals()))
+    if (argument.getType() != init.getType() || state.getType() != init.getType() ||
+        last.getType() != init.getType())
+      return emitOpError("a state must keep its type: starts as ")
+             << init.getType() << ", body argument " << argument.getType() << ", yielded " << state.getType()
+             << ", result " << last.getType();
   return success();
 }
 
@@ -190,7 +196,8 @@ struct DropUnused : OpRewritePattern<ScanOp> {
     }
     auto kept = ScanOp::create(rewriter, scan.getLoc(), stackedTypes, finalTypes, scan.getSequences(), inits,
                                scan.getReverseAttr(), rewriter.getI64IntegerAttr(scan.getNumSteps()));
-    // A dropped state is only yielded back, so that its argument has no other use left once the yield is replaced.
+    // A dropped state is only yielded back, so that its argument has no other use left once the yield is
+    // replaced.
     rewriter.modifyOpInPlace(yield, [&] {
       yield.getStepValuesMutable().assign(stepValues);
       yield.getStatesMutable().assign(states);

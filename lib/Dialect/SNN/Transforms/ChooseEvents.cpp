@@ -281,6 +281,7 @@ private:
     builder.setInsertionPointAfterValue(value);
     Value events =
         CompressOp::create(builder, value.getLoc(), getEventTensor(value.getType(), *size, binary), value);
+    events.getDefiningOp()->setAttr(kLayerAttr, StringAttr::get(&getContext(), name));
     for (OpOperand *use : synapses)
       use->set(events);
     return success();

@@ -14,7 +14,7 @@
 // Forward: the count of output spikes is a state, the tape holds lists and what was compared at listed ids.
 // CHECK: %[[TAPE:.*]]:6, %[[FINALS:.*]]:4 = snn.scan over
 // CHECK-SAME: -> (tensor<5x4x4xf32>, tensor<5x4x6xf32, #snn.events<capacity = 2, binary = true>>, tensor<5x4x6xf32, #snn.events<capacity = 2>>, tensor<5x4x8xf32, #snn.events<capacity = 4, binary = true>>, tensor<5x4x8xf32, #snn.events<capacity = 4>>, tensor<5x4x12xf32, #snn.events<capacity = 6>>)
-// CHECK: snn.compress %{{.*}} : tensor<4x12xf32> -> tensor<4x12xf32, #snn.events<capacity = 6>>
+// CHECK: snn.compress %{{.*}} {snn.layer = "x"} : tensor<4x12xf32> -> tensor<4x12xf32, #snn.events<capacity = 6>>
 // CHECK: snn.neuron
 // CHECK-SAME: near = 0.899999976 : f32, reset_time = #snn.reset_time<delayed>, snn.layer = "fc1", surrogate = #snn.surrogate<fast_sigmoid, 2.500000e+01>
 // CHECK: snn.neuron

@@ -215,24 +215,25 @@ def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegmen
     the new membrane and the compared membrane p, computes the cotangents gx of the input and gv of the old membrane.
     With decay d, gain g and σ' the surrogate derivative:
 
-    `c = (gs * graded) * σ'(p - θ)` on the support; elsewhere c and the terms [in brackets] are absent. A gs or gv'
-    that is not given is left out as a term. The terms in brackets are there when `detach_reset` is false.
+    On the support `c = (gs * graded) * σ'(p - θ)` and, for the terms [in brackets], which are there when
+    `detach_reset` is false, the slope of the reset `e(p) = θ * σ'(p - θ)` (subtract) or
+    `e(p) = (v_reset - p) * σ'(p - θ)` (value); elsewhere c and e are 0.
 
     | neuron | cotangents |
     | --- | --- |
-    | same_step, subtract | `a = gv' + (c [- (gv' θ) σ'])`, `gx = g a`, `gv = d a` |
-    | same_step, value | `a = ((s ? 0 : gv') + c) [+ (gv' (v_reset - p)) σ']`, `gx = g a`, `gv = d a` |
-    | delayed, subtract | `a = gv' + c`, `gx = g a`, `gv = d a [- (a θ) σ'(v - θ)]` |
-    | delayed, value, decayed_state | `a = gv' + c`, `gx = g a`, `gv = (r ? 0 : d a) [+ ((d a) (v_reset - v)) σ'(v - θ)]` |
-    | delayed, value, whole_update | `a = gv' + c`, `gx = r ? 0 : g a`, `gv = r ? 0 : d a` |
-    | fire_integrate, subtract | `gx = g gv'`, `gv = d gv' + (c [- (gv' θ) σ'])` |
-    | fire_integrate, value, decayed_state | `gx = g gv'`, `gv = ((s ? 0 : d gv') + c) [+ ((d gv') (v_reset - p)) σ']` |
-    | fire_integrate, value, whole_update | `gx = s ? 0 : g gv'`, `gv = (s ? 0 : d gv') + c` |
+    | same_step, subtract | `a = (gv' + c) [- gv' e(p)]`, `gx = g a`, `gv = d a` |
+    | same_step, value | `a = ((s ? 0 : gv') + c) [+ gv' e(p)]`, `gx = g a`, `gv = d a` |
+    | delayed, subtract | `a = gv' + c`, `gx = g a`, `gv = d a [- a e(v)]` |
+    | delayed, value, decayed_state | `a = gv' + c`, `gx = g a`, `gv = (r ? 0 : d a) [+ (d a) e(v)]` |
+    | delayed, value, whole_update | `a = gv' + c`, `gx = g (r ? 0 : a)`, `gv = r ? 0 : d a` |
+    | fire_integrate, subtract | `gx = g gv'`, `gv = (d gv' + c) [- gv' e(p)]` |
+    | fire_integrate, value, decayed_state | `gx = g gv'`, `gv = ((s ? 0 : d gv') + c) [+ (d gv') e(p)]` |
+    | fire_integrate, value, whole_update | `gx = g (s ? 0 : gv')`, `gv = (s ? 0 : d gv') + c` |
 
-    Reset `none` is subtract without the brackets. Factors of 1 are left out; every operation is rounded by itself,
-    left to right inside the parentheses shown. The surrogate derivative of u is computed as
-    `q = k * abs(u) + 1; 1 / (q * q)` (fast_sigmoid, superspike) and
-    `z = (pi/2 k) * u; (k/2) / (z * z + 1)` (atan), the constants in parentheses rounded once from double.
+    Reset `none` is subtract without the brackets. A term whose cotangent gs or gv' is not given is left out (with
+    fire_integrate, gv' is 0 then), and so are factors of 1; every operation is rounded by itself. The surrogate
+    derivative of u is `q = 1 + k abs(u)`, `1 / (q q)` (fast_sigmoid, superspike) or `z = (pi/2 k) u`,
+    `(k/2) / (1 + z z)` (atan), the constants in parentheses rounded once from double.
 
     `fired` (1 where the neuron really fired, dropped or not; s or r above) is needed by resets to a value,
     `previous` (the old membrane v) by delayed resets that are not detached.
@@ -359,6 +360,48 @@ def SNN_AccumulateOp : SNN_Op<"accumulate", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins SNN_Tensor:$lhs, SNN_Tensor:$rhs);
   let results = (outs SNN_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Checks, for tests
+//===----------------------------------------------------------------------===//
+
+def SNN_CheckEqualOp : SNN_Op<"check_equal", [AllTypesMatch<["actual", "expected"]>]> {
+  let summary = "checks that two values are equal, bit by bit";
+  let description = [{
+    For tests run by `snn-interpret --check`. Zeros of both signs are equal, and so are NaNs.
+
+    Example: `snn.check_equal %a, %b : tensor<4x8xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$actual, SNN_Tensor:$expected);
+  let assemblyFormat = "$actual `,` $expected attr-dict `:` type($actual)";
+  let hasVerifier = 1;
+}
+
+def SNN_CheckCloseOp : SNN_Op<"check_close", [AllTypesMatch<["actual", "expected"]>]> {
+  let summary = "checks that two values differ little";
+  let description = [{
+    For tests run by `snn-interpret --check`: no element may differ by more than `tolerance`.
+
+    Example: `snn.check_close %a, %b {tolerance = 1.0e-6 : f32} : tensor<4x8xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$actual, SNN_Tensor:$expected, DefaultValuedAttr<F32Attr, "1e-6f">:$tolerance);
+  let assemblyFormat = "$actual `,` $expected attr-dict `:` type($actual)";
+  let hasVerifier = 1;
+}
+
+def SNN_CheckEventsOp : SNN_Op<"check_events"> {
+  let summary = "checks the lists of an event tensor";
+  let description = [{
+    For tests run by `snn-interpret --check`: per row the ids of the listed spikes, of the near entries, and how many neurons
+    fired, listed or not (each only where the attribute is given).
+
+    Example: `snn.check_events %e {spikes = [array<i64: 0, 3>, array<i64>], near = [array<i64: 1>, array<i64>], fired = array<i64: 5, 0>} : tensor<2x8xf32, #snn.events<capacity = 3>>`
+  }];
+  let arguments = (ins SNN_Tensor:$events, OptionalAttr<ArrayAttr>:$spikes, OptionalAttr<ArrayAttr>:$near,
+                       OptionalAttr<DenseI64ArrayAttr>:$fired);
+  let assemblyFormat = "$events attr-dict `:` type($events)";
   let hasVerifier = 1;
 }
 
