@@ -61,7 +61,7 @@ FailureOr<std::vector<TensorPtr>> Interpreter::run(func::FuncOp function, std::v
     return failure();
   std::vector<TensorPtr> results;
   for (Value value : function.getBody().front().getTerminator()->getOperands())
-    results.push_back(values[value]);
+    results.push_back(values.lookup(value));
   return results;
 }
 
@@ -107,8 +107,9 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
   std::vector<Tensor> stacked;
   for (Value value : scan.getStacked())
     stacked.emplace_back(shapeOf(value.getType()));
+  // lookup, because a reference into the map would not survive the insertion.
   for (auto [argument, init] : llvm::zip(scan.getStateArgs(), scan.getInits()))
-    values[argument] = values[init];
+    values[argument] = values.lookup(init);
   for (int64_t i = 0; i < steps; ++i) {
     int64_t t = scan.getReverse() ? steps - 1 - i : i;
     for (auto [argument, sequence] : llvm::zip(scan.getStepArgs(), scan.getSequences()))
@@ -126,14 +127,14 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
     // All states change at once: the yield may exchange them.
     std::vector<TensorPtr> next;
     for (Value value : yield.getStates())
-      next.push_back(values[value]);
+      next.push_back(values.lookup(value));
     for (auto [argument, value] : llvm::zip(scan.getStateArgs(), next))
       values[argument] = value;
   }
   for (auto [result, tensor] : llvm::zip(scan.getStacked(), stacked))
     set(result, std::move(tensor));
   for (auto [result, argument] : llvm::zip(scan.getFinals(), scan.getStateArgs()))
-    values[result] = values[argument];
+    values[result] = values.lookup(argument);
   return success();
 }
 

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Small spiking networks twice: as text of the snn dialect, and as PyTorch programs of the same formulas."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("SPIKELOOM_BUILD", ROOT / "build"))
+
+
+@dataclass
+class Layer:
+    """One layer: synapses (recurrent ones, too, if asked for) and neurons."""
+
+    units: int
+    decay: float = 0.9375
+    gain: float = 1.0
+    leak: float = 0.0
+    threshold: float = 1.0
+    v_reset: float = 0.0
+    graded: float = 1.0
+    order: str = "integrate_fire"
+    reset_time: str = "same_step"
+    reset_kind: str = "subtract"
+    reset_scope: str = "decayed_state"
+    cmp: str = "gt"
+    bias: bool = False
+    recurrent: bool = False
+    learn_decay: bool = False
+
+
+@dataclass
+class Net:
+    """A stack of layers over T steps of B samples; the first is fed by `inputs` binary inputs."""
+
+    layers: list[Layer]
+    inputs: int = 12
+    batch: int = 4
+    steps: int = 10
+    surrogate: str = "fast_sigmoid"
+    slope: float = 25.0
+    detach: bool = True
+    seed: int = 0
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Draws weights on a grid, so that sums of them are exact in any order and no spike depends on rounding."""
+        rng = np.random.default_rng(self.seed)
+
+        def draw(*shape: int) -> np.ndarray:
+            scale = 2.5 / np.sqrt(shape[-1])
+            return (np.round(rng.normal(0.1, scale, shape) * 64) / 64).astype(np.float32)
+
+        fan_in = self.inputs
+        for i, layer in enumerate(self.layers):
+            self.values[f"fc{i}.weight"] = draw(layer.units, fan_in)
+            if layer.bias:
+                self.values[f"fc{i}.bias"] = draw(layer.units)
+            if layer.recurrent:
+                self.values[f"rec{i}.weight"] = draw(layer.units, layer.units)
+            if layer.learn_decay:
+                self.values[f"beta{i}"] = np.linspace(0.5, 0.9375, layer.units, dtype=np.float32)
+            fan_in = layer.units
+        self.x = (rng.random((self.steps, self.batch, self.inputs)) < 0.4).astype(np.float32)
+        self.labels = rng.integers(0, self.layers[-1].units, self.batch).astype(np.int32)
+
+    def mlir(self) -> str:
+        """The model as a module of the snn dialect."""
+        b = self.batch
+        arguments = [f'%x: tensor<{self.steps}x{b}x{self.inputs}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']
+        for name, value in self.values.items():
+            shape = "x".join(map(str, value.shape))
+            arguments.append(
+                f"%{name.replace('.', '_')}: tensor<{shape}xf32> "
+                f'{{snn.name = "{name}", snn.kind = #snn.kind<parameter>, snn.trainable}}'
+            )
+        states, body, finals, types = [], [], [], []
+        previous, width = "%xt", self.inputs
+        for i, layer in enumerate(self.layers):
+            n = layer.units
+            row, fan_in = f"tensor<{b}x{n}xf32>", f"tensor<{b}x{width}xf32>"
+            arguments.append(
+                f'%v{i}: {row} {{snn.name = "mem{i}", snn.kind = #snn.kind<state>, snn.initial = 0.0 : f32}}'
+            )
+            states.append(f"%m{i} = %v{i} : {row}")
+            bias = f"bias(%fc{i}_bias : tensor<{n}xf32>) " if layer.bias else ""
+            body.append(
+                f"%i{i} = snn.linear {previous}, %fc{i}_weight {bias}: ({fan_in}, tensor<{n}x{width}xf32>) -> {row}"
+            )
+            current = f"%i{i}"
+            if layer.recurrent:
+                arguments.append(
+                    f'%z{i}: {row} {{snn.name = "spk{i}", snn.kind = #snn.kind<state>, snn.initial = 0.0 : f32}}'
+                )
+                states.append(f"%p{i} = %z{i} : {row}")
+                body.append(f"%r{i} = snn.linear %p{i}, %rec{i}_weight : ({row}, tensor<{n}x{n}xf32>) -> {row}")
+                body.append(f"%j{i} = arith.addf %i{i}, %r{i} : {row}")
+                current = f"%j{i}"
+            decay = f"decay(%beta{i} : tensor<{n}xf32>) " if layer.learn_decay else ""
+            body.append(
+                f"%s{i}, %n{i} = snn.neuron {current}, %m{i} {decay}{{decay = {layer.decay!r} : f32, "
+                f"gain = {layer.gain!r} : f32, leak = {layer.leak!r} : f32, threshold = {layer.threshold!r} : f32, "
+                f"v_reset = {layer.v_reset!r} : f32, graded = {layer.graded!r} : f32, "
+                f"order = #snn.order<{layer.order}>, reset_time = #snn.reset_time<{layer.reset_time}>, "
+                f"reset_kind = #snn.reset_kind<{layer.reset_kind}>, "
+                f"reset_scope = #snn.reset_scope<{layer.reset_scope}>, cmp = #snn.cmp<{layer.cmp}>}} "
+                f": {row}, {row} -> {row}, {row}"
+            )
+            finals += [f"%n{i}"] + ([f"%s{i}"] if layer.recurrent else [])
+            types += [row] * (2 if layer.recurrent else 1)
+            previous, width = f"%s{i}", n
+        stacked = f"tensor<{self.steps}x{b}x{width}xf32>"
+        lines = "\n      ".join(body)
+        return f"""
+func.func @main({", ".join(arguments)}) -> ({stacked} {{snn.name = "spk"}}) {{
+  %y, %f:{len(finals)} = snn.scan over(%xt = %x : tensor<{self.steps}x{b}x{self.inputs}xf32>)
+      state({", ".join(states)}) -> ({stacked}), ({", ".join(types)}) {{
+      {lines}
+    snn.yield step({previous} : tensor<{b}x{width}xf32>) state({", ".join(finals)} : {", ".join(types)})
+  }}
+  return %y : {stacked}
+}}
+"""
+
+
+def run_pipeline(source: str, pipeline: str, folder: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Passes `source` through snn-opt and evaluates its `@main` with snn-interpret; results by name."""
+    model = folder / "model.mlir"
+    model.write_text(source)
+    lowered = folder / "lowered.mlir"
+    subprocess.run([BUILD / "bin/snn-opt", model, f"--pass-pipeline={pipeline}", "-o", lowered], check=True)
+    command: list[str | Path] = [BUILD / "bin/snn-interpret", lowered, "--output", folder / "results"]
+    for name, value in inputs.items():
+        path = folder / f"{name}.npy"
+        np.save(path, value)
+        command += ["--input", f"{name}={path}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return {path.stem: np.load(path) for path in (folder / "results").glob("*.npy")}
+
+
+def training_results(net: Net, folder: Path, events: str = "", step: str = "") -> dict[str, np.ndarray]:
+    """One training step of `net` in the interpreter, after the whole pipeline; `events` and `step` are pass options."""
+    pipeline = (
+        f"builtin.module(func.func(snn-choose-events{{{events}}}),"
+        f"snn-training-step{{surrogate={net.surrogate}:{net.slope} detach-reset={str(net.detach).lower()} {step}}},"
+        "func.func(snn-fuse-time-sums),canonicalize,cse,snn-verify-encoding)"
+    )
+    return run_pipeline(net.mlir(), pipeline, folder, {"x": net.x, "labels": net.labels, **net.values})
+
+
+def torch_gradients(net: Net, activity: float = 0.0, near: float | None = None, input_capacity: int = 0):
+    """Loss, counts and gradients of `net` by PyTorch's autograd.
+
+    With `activity` hidden lists hold max(2, 2 floor(activity N / 2)) entries: spikes first come, then neurons above
+    `near` times the threshold (all neurons if None). Only listed neurons get a surrogate gradient.
+    """
+    import torch
+
+    class Spike(torch.autograd.Function):
+        """`value` forward; the surrogate of `u` where `listed` backward."""
+
+        @staticmethod
+        def forward(ctx, u, value, listed):
+            ctx.save_for_backward(u, listed)
+            return value
+
+        @staticmethod
+        def backward(ctx, gradient):
+            u, listed = ctx.saved_tensors
+            if net.surrogate == "atan":
+                slope = (net.slope / 2) / (1 + (torch.pi / 2 * net.slope * u) ** 2)
+            else:
+                slope = 1 / (1 + net.slope * u.abs()) ** 2
+            return torch.where(listed, gradient * slope, 0.0), None, None
+
+    def lists(fires, p, capacity: int):
+        if not capacity:
+            return fires, torch.ones_like(fires)
+        kept = fires & (torch.cumsum(fires, 1) <= capacity)
+        close = ~fires if near is None else ~fires & (p > near * layer.threshold)
+        room = capacity - kept.sum(1, keepdim=True)
+        return kept, kept | (close & (torch.cumsum(close, 1) <= room))
+
+    values = {name: torch.tensor(value, requires_grad=True) for name, value in net.values.items()}
+    x = torch.tensor(net.x)
+    membranes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
+    spikes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
+    everywhere = [torch.ones(net.batch, layer.units, dtype=torch.bool) for layer in net.layers]
+    counts = torch.zeros(net.batch, net.layers[-1].units)
+    for t in range(net.steps):
+        row = x[t]
+        if input_capacity:
+            row = row * (torch.cumsum(row != 0, 1) <= input_capacity)
+        for i, layer in enumerate(net.layers):
+            current = row @ values[f"fc{i}.weight"].T
+            if layer.bias:
+                current = current + values[f"fc{i}.bias"]
+            if layer.recurrent:
+                current = current + spikes[i] @ values[f"rec{i}.weight"].T
+            decay = values[f"beta{i}"] if layer.learn_decay else torch.tensor(layer.decay)
+            v = membranes[i]
+            theta = layer.threshold
+
+            def fire(p, theta=theta, layer=layer):
+                return p > theta if layer.cmp == "gt" else p >= theta
+
+            def integrate(start, decay=decay, layer=layer, current=current):
+                update = decay * start + (current if layer.gain == 1 else layer.gain * current)
+                return update if layer.leak == 0 else update + (1 - decay) * layer.leak
+
+            def reset_signal(p, listed, fire=fire, theta=theta):
+                r = fire(p).float()
+                return r if net.detach else Spike.apply(p - theta, r, listed)
+
+            hidden = i + 1 < len(net.layers) or layer.recurrent
+            full = i + 1 == len(net.layers)
+            capacity = 0
+            if hidden and activity:
+                capacity = layer.units if full else max(2, 2 * int(activity * layer.units / 2))
+            early = layer.order == "fire_integrate"
+            delayed = layer.reset_time == "delayed"
+            if not early and not delayed:
+                p = integrate(v)
+                kept, listed = lists(fire(p), p, capacity)
+                r = reset_signal(p, listed)
+                if layer.reset_kind == "subtract":
+                    v = p - r * theta
+                elif layer.reset_kind == "value":
+                    v = p + r * (layer.v_reset - p) if not net.detach else torch.where(r > 0, layer.v_reset, p)
+                else:
+                    v = p
+            else:
+                kept, listed = lists(fire(v), v, capacity) if early else (None, everywhere[i])
+                r = reset_signal(v, listed)
+                p = v
+                if layer.reset_kind == "value" and layer.reset_scope == "decayed_state":
+                    start = v + r * (layer.v_reset - v) if not net.detach else torch.where(r > 0, layer.v_reset, v)
+                    v = integrate(start)
+                else:
+                    v = integrate(v)
+                    if layer.reset_kind == "subtract":
+                        v = v - r * theta
+                    elif layer.reset_kind == "value":
+                        v = torch.where(r > 0, layer.v_reset, v)
+                if not early:
+                    p = v
+                    kept, listed = lists(fire(p), p, capacity)
+            membranes[i] = v
+            row = spikes[i] = layer.graded * Spike.apply(p - theta, kept.float(), listed)
+        counts = counts + row
+    loss = torch.nn.functional.cross_entropy(counts, torch.tensor(net.labels).long())
+    loss.backward()
+    return loss.item(), counts.detach().numpy(), {name: value.grad.numpy() for name, value in values.items()}
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Norm of the difference over the norm of what is expected."""
+    scale = np.linalg.norm(expected)
+    return float(np.linalg.norm(found - expected) / (scale if scale > 0 else 1.0))
