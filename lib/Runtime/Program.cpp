@@ -5,6 +5,11 @@
 namespace spikeloom::runtime {
 
 Status Program::link(bool strict) {
+  std::vector<bool> runsOnHost(manifest.codelets.size(), false); // group sums have no host code
+  for (const Phase &phase : manifest.phases)
+    for (const Stage &stage : phase.stages)
+      if (!stage.groupSum)
+        runsOnHost[stage.codelet] = true;
   std::string missing;
   auto find = [&](const Codelet &codelet, const std::string &symbol) -> void * {
     if (symbol.empty())
@@ -14,9 +19,11 @@ Status Program::link(bool strict) {
       missing = "codelet '" + codelet.name + "': the native code has no symbol '" + symbol + "'";
     return address;
   };
-  for (const Codelet &codelet : manifest.codelets) {
+  for (size_t i = 0; i < manifest.codelets.size(); ++i) {
+    const Codelet &codelet = manifest.codelets[i];
     CodeletCode found;
-    found.host = reinterpret_cast<HostCode>(find(codelet, codelet.host));
+    if (runsOnHost[i])
+      found.host = reinterpret_cast<HostCode>(find(codelet, codelet.host));
     found.cycles = reinterpret_cast<HostCode>(find(codelet, codelet.cycles));
     if (strict) {
       if (codelet.strict.empty())

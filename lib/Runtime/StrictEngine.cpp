@@ -34,54 +34,62 @@ struct Call {
   std::jmp_buf escape;
 };
 
-/// Judges an access: empty when it is right, else why not. A right store marks what it writes.
-std::string judge(Call &call, int64_t address, int64_t bytes, bool store) {
+/// Is the access right? Then a store marks what it writes. Called for every access, so it only says yes or
+/// no.
+bool isRight(Call &call, int64_t address, int64_t bytes, bool store) {
+  for (const Extent &e : call.extents) {
+    if (address < e.begin || address + bytes > e.end || (store && e.argument->access == Access::read))
+      continue;
+    if (address % bytes)
+      return false;
+    if (!store)
+      return call.memory->isElementWritten(address, bytes);
+    call.memory->setElementWritten(address, bytes);
+    return true;
+  }
+  return false;
+}
+
+/// Why an access is wrong.
+std::string reasonOf(const Call &call, int64_t address, int64_t bytes, bool store) {
   const int64_t limit = call.manifest->machine.tileMemoryBytes;
   if (address < 0 || address > limit - bytes)
     return "outside the tile's memory of " + std::to_string(limit) + " bytes";
   const Extent *found = nullptr;
   for (const Extent &e : call.extents)
-    if (address >= e.begin && address + bytes <= e.end) {
+    if (!found && address >= e.begin && address + bytes <= e.end)
       found = &e;
-      if (!store || e.argument->access != Access::read)
-        break;
-    }
   if (!found)
     return "which belongs to none of its arguments";
   const std::string &name = call.manifest->buffers[found->argument->buffer].name;
   if (address % bytes)
     return "which is not aligned (argument '" + name + "')";
-  if (store && found->argument->access == Access::read)
-    return "which belongs to argument '" + name + "' that it may only read";
-  if (!store && !call.memory->isWritten(address, bytes))
-    return "which nobody has written (argument '" + name + "', byte " +
-           std::to_string(address - found->begin) + " of " + std::to_string(found->end - found->begin) + ")";
   if (store)
-    call.memory->setWritten(address, bytes, true);
-  return "";
+    return "which belongs to argument '" + name + "' that it may only read";
+  return "which nobody has written (argument '" + name + "', byte " + std::to_string(address - found->begin) +
+         " of " + std::to_string(found->end - found->begin) + ")";
 }
 
-bool judgeAndDescribe(Call &call, int64_t pointer, int32_t bytes, bool store, int32_t location) {
-  const int64_t address = pointer - reinterpret_cast<int64_t>(call.memory->at(0));
-  const std::string reason = judge(call, address, bytes, store);
-  if (reason.empty())
-    return true;
+void describeProblem(Call &call, int64_t address, int64_t bytes, bool store, int32_t location) {
   const std::vector<Location> &locations = call.manifest->locations;
   const bool known = location >= 0 && location < int64_t(locations.size());
   call.problem = "tile " + std::to_string(call.tile) + ", codelet '" +
                  call.manifest->codelets[call.stage->codelet].name + "', " +
                  (known ? locations[location].text : "unknown source location") + ": " +
                  (store ? "writes " : "reads ") + std::to_string(bytes) + " bytes at address " +
-                 hex(address) + ", " + reason;
-  return false;
+                 hex(address) + ", " + reasonOf(call, address, bytes, store);
 }
 
 /// Native code cannot be left by an exception, and the access must not happen: jump over its frames, which
 /// hold nothing that needs to be destroyed. Nothing in this frame does either.
 void checkAccess(void *context, int64_t address, int32_t bytes, int32_t flags, int32_t location) {
   Call &call = *static_cast<Call *>(context);
-  if (!judgeAndDescribe(call, address, bytes, flags & 1, location))
-    std::longjmp(call.escape, 1);
+  const bool store = flags & 1;
+  const int64_t inTile = address - reinterpret_cast<int64_t>(call.memory->at(0));
+  if (isRight(call, inTile, bytes, store))
+    return;
+  describeProblem(call, inTile, bytes, store, location);
+  std::longjmp(call.escape, 1);
 }
 
 bool callStrict(StrictCode code, void *const *pointers, int64_t count, int64_t task, Call &call) {

@@ -30,6 +30,14 @@ public:
         return false;
     return true;
   }
+  /// The same for one aligned element, whose bits share a word.
+  bool isElementWritten(int64_t address, int64_t bytes) const {
+    const uint64_t mask = ((uint64_t(1) << (bytes / 2)) - 1) << (address / 2 % 64);
+    return (shadow[size_t(address / 128)] & mask) == mask;
+  }
+  void setElementWritten(int64_t address, int64_t bytes) {
+    shadow[size_t(address / 128)] |= ((uint64_t(1) << (bytes / 2)) - 1) << (address / 2 % 64);
+  }
   void setWritten(int64_t address, int64_t bytes, bool written) {
     int64_t bit = address / 2;
     const int64_t end = (address + bytes) / 2;
