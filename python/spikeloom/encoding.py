@@ -28,7 +28,7 @@ def _check_intensities(samples: np.ndarray, coding: str) -> None:
             )
 
 
-def latency(samples: np.ndarray, steps: int) -> np.ndarray:
+def latency(samples: np.ndarray, steps: int, dtype: type = np.float32) -> np.ndarray:
     """Code intensities as one spike each: the brighter, the earlier; zero never fires.
 
     Intensity ``a`` fires in step ``floor((1 - a) * T)``; step ``T`` does not exist, so 0 stays silent. ``uint8`` is
@@ -37,9 +37,10 @@ def latency(samples: np.ndarray, steps: int) -> np.ndarray:
     Args:
         samples: ``[N, ...]`` uint8, bool or float32 in [0, 1].
         steps: T, the number of time steps.
+        dtype: of the result.
 
     Returns:
-        ``[T, N, ...]`` float32 of zeros and ones.
+        ``[T, N, ...]`` of zeros and ones.
     """
     _check_intensities(samples, "latency")
     if samples.dtype == np.uint8:
@@ -47,7 +48,7 @@ def latency(samples: np.ndarray, steps: int) -> np.ndarray:
     else:
         when = np.floor((1.0 - samples.astype(np.float64)) * steps).astype(np.int32)
     times = np.arange(steps, dtype=np.int32).reshape((steps,) + (1,) * samples.ndim)
-    return (when[None] == times).astype(np.float32)
+    return (when[None] == times).astype(dtype, copy=False)
 
 
 def rate(samples: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
@@ -71,7 +72,7 @@ def direct(samples: np.ndarray, steps: int) -> np.ndarray:
 def encoder(coding: str, steps: int, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function ``[N, ...] -> [T, N, ...]`` of a coding's name; ``rate`` draws from its own seeded stream."""
     if coding == "latency":
-        return lambda samples: latency(samples, steps)
+        return lambda samples: latency(samples, steps, np.bool_)
     if coding == "rate":
         rng = np.random.default_rng(seed)
         return lambda samples: rate(samples, steps, rng)
