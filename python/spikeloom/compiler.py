@@ -73,10 +73,10 @@ def compile(
     arguments += (events or Events()).arguments()
     arguments += train.arguments() if train else []
     arguments += [f"--host-cpu={host_cpu}", *extra]
-    run_tool("snn-compile", arguments)
+    remarks = run_tool("snn-compile", arguments)
     if output is None:
-        return Program(program, temporary=folder)
+        return Program(program, remarks=remarks, temporary=folder)
     with atomic_file(output, "the program") as file:
         file.write(program.read_bytes())
     folder.cleanup()
-    return Program(output)
+    return Program(output, remarks=remarks)

@@ -133,11 +133,14 @@ class StepResult:
 
 
 class Program:
-    """A compiled program (a ``.loom`` file)."""
+    """A compiled program (a ``.loom`` file); ``remarks`` is what the compiler had to say about it."""
 
-    def __init__(self, path: str | Path, *, temporary: tempfile.TemporaryDirectory | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, remarks: str = "", temporary: tempfile.TemporaryDirectory | None = None
+    ) -> None:
         """Open a file; ``temporary`` is a folder that lives as long as the program does."""
         self.path = Path(path)
+        self.remarks = remarks
         self._temporary = temporary
         if not self.path.is_file():
             raise UserError(f"{self.path} does not exist or is not a file")

@@ -37,7 +37,7 @@ def find_tool(name: str) -> Path:
 
 
 def run_tool(name: str, arguments: Sequence[str]) -> str:
-    """Run a tool and return its standard output.
+    """Run a tool and return the remarks that it wrote on stderr.
 
     Raises:
         UserError, UsageError, Defect: by the tool's exit code; the message is what it wrote on stderr.
@@ -45,7 +45,7 @@ def run_tool(name: str, arguments: Sequence[str]) -> str:
     command = [str(find_tool(name)), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode == 0:
-        return done.stdout
+        return done.stderr.strip()
     message = done.stderr.strip() or f"{name} failed without a message"
     if done.returncode == EXIT_USER:
         raise UserError(message)

@@ -8,7 +8,17 @@ import argparse
 
 from ..compiler import compile
 from ..errors import EXIT_DONE, UsageError
-from .options import add_compile, add_model, add_training, compile_settings, open_model, remark, say_defaults, training
+from .options import (
+    add_compile,
+    add_model,
+    add_training,
+    compile_settings,
+    compiled,
+    open_model,
+    remark,
+    say_defaults,
+    training,
+)
 
 
 def add_parser(verbs) -> None:
@@ -39,6 +49,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX"
         )
-    compile(source, train=training(options) if options.train else None, output=options.output, **settings)
+    goal = training(options) if options.train else None
+    compiled(options, compile(source, train=goal, output=options.output, **settings))
     remark(options, f"wrote {options.output}")
     return EXIT_DONE

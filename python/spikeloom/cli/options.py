@@ -13,7 +13,7 @@ from ..encoding import CODINGS
 from ..errors import UsageError
 from ..models import Model, load
 from ..options import SGD, Adam, Events, Training, check_surrogate
-from ..session import Session
+from ..session import Program, Session
 
 DEFAULT_RATES = {"adam": 1e-3, "sgd": 1e-2}
 
@@ -207,6 +207,13 @@ def remark(options: argparse.Namespace, text: str) -> None:
     """Tell people something that is no result: on stderr, unless they want quiet."""
     if not getattr(options, "quiet", False):
         print(text, file=sys.stderr)
+
+
+def compiled(options: argparse.Namespace, program: Program) -> Program:
+    """Pass on what the compiler remarked."""
+    if program.remarks:
+        remark(options, program.remarks)
+    return program
 
 
 def say_defaults(options: argparse.Namespace, *, machine: bool, engine: bool, surrogate: bool) -> None:

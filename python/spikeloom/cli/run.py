@@ -25,6 +25,7 @@ from .options import (
     add_model,
     check_batch,
     compile_settings,
+    compiled,
     open_model,
     refuse,
     remark,
@@ -91,7 +92,7 @@ def _program(options: argparse.Namespace, model: Model | None, given: list[Given
     settings = compile_settings(options)
     say_defaults(options, machine=True, engine=True, surrogate=False)
     if not model.is_onnx:
-        return compile(model, **settings)
+        return compiled(options, compile(model, **settings))
     imported = model.imported(options.batch, options.steps)
     for problem in imported.problems:
         if problem.severity == "warning":
@@ -101,7 +102,7 @@ def _program(options: argparse.Namespace, model: Model | None, given: list[Given
         data = next((item for item in given if item.array is not None and item.name not in states), None)
         if data is not None:
             imported.steps = steps_of(data.array, options, 0, f"input '{data.name or imported.inputs[0].name}'")
-    return compile(imported, **settings)
+    return compiled(options, compile(imported, **settings))
 
 
 def load_weights(session: Session, options: argparse.Namespace) -> None:

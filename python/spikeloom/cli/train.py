@@ -29,6 +29,7 @@ from .options import (
     add_training,
     check_batch,
     compile_settings,
+    compiled,
     number,
     open_model,
     positive,
@@ -171,7 +172,7 @@ class Trainer:
             else:
                 source.steps = steps_of(load_array(options.inputs, "--inputs", mapped=True), options, 1, "--inputs")
         start = time.perf_counter()
-        program = compile(source, train=goal, **settings)
+        program = compiled(options, compile(source, train=goal, **settings))
         test = None
         if options.test_inputs:
             test = compile(source, **{**settings, "extra": ()})
