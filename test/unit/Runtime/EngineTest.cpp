@@ -241,33 +241,4 @@ TEST(Strict, RefusesStepsThatLeftTheirWindow) {
       << done.error();
 }
 
-TEST(Session, NamesWhatIsWrongWithArrays) {
-  Result<Session> session = open(toy::layer(), Engine::fast, 1, bytesOf(weights));
-  ASSERT_TRUE(session);
-  EXPECT_EQ(session->set("x", {DataType::f32, {5, 2, 4}, input.data()}).error(),
-            "input 'x': expected shape [5, 2, 3], found [5, 2, 4]");
-  EXPECT_EQ(
-      session->set("x", {DataType::i64, {5, 2, 3}, input.data()}).error(),
-      "input 'x': element type int64, allowed: float32, uint8, bool (convert with x.astype(np.float32))");
-  EXPECT_NE(session->set("z", {DataType::f32, {1}, input.data()})
-                .error()
-                .find("the program has no 'z'; it has input 'x'"),
-            std::string::npos);
-  std::vector<float> broken = weights;
-  broken[4] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(session->set("fc1.weight", {DataType::f32, {units, inputs}, broken.data()}).error(),
-            "parameter 'fc1.weight': element [1, 1] is nan, all values must be finite");
-  int64_t label = 3;
-  EXPECT_NE(session->setLabels({DataType::i64, {1}, &label}, 1).error().find("the program takes none"),
-            std::string::npos);
-}
-
-TEST(Session, NamesMissingSymbols) {
-  std::map<std::string, void *> symbols = toy::symbols();
-  symbols.erase("count_host");
-  Result<Session> session = open(toy::layer(), Engine::fast, 1, bytesOf(weights), symbols);
-  ASSERT_FALSE(session);
-  EXPECT_EQ(session.error(), "codelet 'count': the native code has no symbol 'count_host'");
-}
-
 } // namespace

@@ -19,6 +19,10 @@ STRICT(count_strict);
 STRICT(partial_strict);
 STRICT(sum_strict);
 STRICT(loop_strict);
+HOST(train_host);
+STRICT(train_strict);
+HOST(loss_host);
+STRICT(loss_strict);
 #undef HOST
 #undef STRICT
 
@@ -185,6 +189,50 @@ Manifest loop(bool reverse) {
   return m;
 }
 
+Manifest training() {
+  using A = spikeloom::runtime::Access;
+  Manifest m = common();
+  m.program = "training";
+  m.families.push_back({"loss", tiles, 1, 0, 1, 1});
+  m.tilesUsed = tiles + 1;
+  m.optimizer = {"adam", 0.125, 0.5, 0.75, 1e-8, 0};
+  Buffer label = buffer("label", {batch}, false, Home::host);
+  label.type = ElementType::i32;
+  Buffer weight = buffer("weight", {batch}, false, Home::host);
+  Buffer hyper = buffer("hyper", {4}, false, Home::host);
+  Buffer w = own("w", {units}, false, Layout::blocked, 0),
+         moment = own("m", {units}, false, Layout::blocked, 8);
+  w.persistent = moment.persistent = true;
+  Buffer loss = buffer("loss", {1}, false, Home::host);
+  m.buffers = {label, weight, hyper, w, moment, loss};
+  m.codelets = {{"train", "train_host", "one_cycle", "train_strict", true, true},
+                {"loss", "loss_host", "one_cycle", "loss_strict", true, true}};
+  Stage update{"update", "fc", "optimizer", 0, 0, {}, 0, 0, 0, false};
+  update.arguments = {argument(0, View::broadcast, A::read, false, 64),
+                      argument(1, View::broadcast, A::read, false, 72),
+                      argument(2, View::broadcast, A::read, false, 80),
+                      argument(3, View::own, A::update, false), argument(4, View::own, A::update, false)};
+  Stage sum{"sum", "loss", "loss", 1, 1, {}, 0, 0, 0, false};
+  sum.arguments = {argument(0, View::broadcast, A::read, false, 64),
+                   argument(1, View::broadcast, A::read, false, 72),
+                   argument(5, View::broadcast, A::write, false, 80)};
+  Phase phase;
+  phase.name = "step";
+  phase.stages = {update, sum};
+  phase.hostOrder = {{{0}, false}, {{1}, false}};
+  m.phases = {phase};
+  Port labels = port("labels", Role::label, 0, {batch}), moments = port("w", Role::optimizer, 4, {units});
+  labels.classes = 4;
+  moments.pair = "w";
+  m.ports = {labels,
+             port("weights", Role::weight, 1, {batch}),
+             port("hyper", Role::hyper, 2, {4}),
+             port("w", Role::parameter, 3, {units}),
+             moments,
+             port("loss", Role::loss, 5, {})};
+  return m;
+}
+
 Loom layerLoom(const std::vector<float> &weights) {
   Loom loom;
   loom.manifest = layer();
@@ -216,7 +264,8 @@ std::map<std::string, void *> symbols() {
   }
   return {SYMBOL(forward_host), SYMBOL(forward_strict), SYMBOL(forward_cycles), SYMBOL(count_host),
           SYMBOL(count_strict), SYMBOL(count_cycles),   SYMBOL(partial_host),   SYMBOL(partial_strict),
-          SYMBOL(one_cycle),    SYMBOL(sum_strict),     SYMBOL(loop_host),      SYMBOL(loop_strict)};
+          SYMBOL(one_cycle),    SYMBOL(sum_strict),     SYMBOL(loop_host),      SYMBOL(loop_strict),
+          SYMBOL(train_host),   SYMBOL(train_strict),   SYMBOL(loss_host),      SYMBOL(loss_strict)};
 #undef SYMBOL
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Two programs made by hand, with codelets written in C++: small enough to compute by plain loops, and with a
+// Programs made by hand, with codelets written in C++: small enough to compute by plain loops, and with a
 // remainder in every dimension.
 #ifndef SPIKELOOM_TEST_UNIT_RUNTIME_TOY_H
 #define SPIKELOOM_TEST_UNIT_RUNTIME_TOY_H
@@ -20,8 +20,11 @@ using spikeloom::runtime::SymbolLookup;
 Manifest layer();
 /// y[t+1][n] = x[t][n] + 0.25 sum y[t], with feedback; `reverse` runs it from the end.
 Manifest loop(bool reverse);
+/// w -= hyper0 (m = hyper1 m + sum of label[b] weight[b]), and loss = that sum: what sessions do around a
+/// training step.
+Manifest training();
 
-/// The codelets of both programs, by the names that the manifests use; tests replace single ones.
+/// The codelets of all programs, by the names that the manifests use; tests replace single ones.
 std::map<std::string, void *> symbols();
 inline SymbolLookup lookup(std::map<std::string, void *> table) {
   return [table](const std::string &name) {

@@ -164,3 +164,32 @@ ENTRY loop_host(void *const *a, int64_t n, int64_t task, int64_t *) {
 ENTRY loop_strict(void *const *a, int64_t n, int64_t task, int64_t *, void *context, Check check) {
   loopBody<perTile, perTile, units>(a, n, task / group * groupUnits + task % group, Access{context, check});
 }
+
+// Arguments: label [batch], weight [batch], hyper [4], w [own], m [own].
+template <int64_t width, typename M> static void train(void *const *a, const M &m) {
+  const int32_t *label = as<int32_t>(a[0]);
+  const float *weight = as<float>(a[1]), *hyper = as<float>(a[2]);
+  float *w = as<float>(a[3]), *moment = as<float>(a[4]), sum = 0;
+  for (int64_t b = 0; b < batch; ++b)
+    sum += float(m.load(&label[b])) * m.load(&weight[b]);
+  for (int64_t j = 0; j < width; ++j) {
+    m.store(&moment[j], m.load(&hyper[1]) * m.load(&moment[j]) + sum);
+    m.store(&w[j], m.load(&w[j]) - m.load(&hyper[0]) * m.load(&moment[j]));
+  }
+}
+ENTRY train_host(void *const *a, int64_t, int64_t, int64_t *) { train<groupUnits>(a, Free{}); }
+ENTRY train_strict(void *const *a, int64_t, int64_t, int64_t *, void *context, Check check) {
+  train<perTile>(a, Access{context, check});
+}
+
+// Arguments: label [batch], weight [batch], loss [1].
+template <typename M> static void loss(void *const *a, const M &m) {
+  float sum = 0;
+  for (int64_t b = 0; b < batch; ++b)
+    sum += float(m.load(&as<int32_t>(a[0])[b])) * m.load(&as<float>(a[1])[b]);
+  m.store(as<float>(a[2]), sum);
+}
+ENTRY loss_host(void *const *a, int64_t, int64_t, int64_t *) { loss(a, Free{}); }
+ENTRY loss_strict(void *const *a, int64_t, int64_t, int64_t *, void *context, Check check) {
+  loss(a, Access{context, check});
+}
