@@ -2,6 +2,7 @@
 // Supersteps from counted cycles: in each, a tile takes the sum over the stages that are active on it.
 #include "Ledger.h"
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -135,7 +136,7 @@ static int64_t hostCycles(const Manifest &manifest) {
       size *= double(extent);
     bytes += size;
   }
-  return int64_t(bytes / manifest.machine.hostBytesPerSecond * manifest.machine.clockHz + 0.5);
+  return std::llround(bytes / manifest.machine.hostBytesPerSecond * manifest.machine.clockHz);
 }
 
 void Ledger::assemble(Profile &profile) const {

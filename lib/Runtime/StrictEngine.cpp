@@ -177,7 +177,7 @@ private:
     }
     for (Delivery &d : deliveries)
       program.pool.run(int64_t(d.parcels.size()), [&](int64_t task) {
-        d.parcels[task] = store.collect(*d.stage, *d.argument, task, d.chunk.first, d.chunk.count);
+        d.parcels[task] = store.collect(*d.argument, task, d.chunk.first, d.chunk.count);
       });
     for (Delivery &d : deliveries)
       program.pool.run(manifest.families[d.stage->family].tiles, [&](int64_t task) {
@@ -186,8 +186,7 @@ private:
     return success();
   }
 
-  Extent extentOf(const Phase &phase, const Stage &stage, const Argument &a, int64_t task,
-                  const Chunk &chunk) const {
+  Extent extentOf(const Stage &stage, const Argument &a, int64_t task, const Chunk &chunk) const {
     const Geometry &g = program.buffers.geometry(a.buffer);
     const int64_t steps = a.steps ? chunk.count : g.steps;
     if (isAtHome(manifest, stage, a)) {
@@ -228,7 +227,7 @@ private:
       call.memory = &store.tile(call.tile);
       std::vector<void *> pointers;
       for (const Argument &a : stage.arguments) {
-        call.extents.push_back(extentOf(phase, stage, a, task, active.chunk));
+        call.extents.push_back(extentOf(stage, a, task, active.chunk));
         pointers.push_back(call.memory->at(call.extents.back().begin));
         // A staging copy that is only written begins as nobody's.
         if (a.access == Access::write && !isAtHome(manifest, stage, a))

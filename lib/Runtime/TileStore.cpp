@@ -147,7 +147,7 @@ static void take(const TileMemory &memory, int64_t address, int64_t bytes, Parce
   parcel.written[size_t(element)] = memory.isWritten(address, bytes);
 }
 
-void TileStore::collectOwn(const Stage &stage, const Argument &a, int64_t task, int64_t from, int64_t count,
+void TileStore::collectOwn(const Argument &a, int64_t task, int64_t from, int64_t count,
                            Parcel &parcel) const {
   const Geometry &g = program.buffers.geometry(a.buffer);
   const TileMemory &memory = tiles[manifest.families[manifest.buffers[a.buffer].family].firstTile + task];
@@ -175,14 +175,13 @@ void TileStore::collectPartials(const Argument &a, int64_t task, int64_t from, i
     }
 }
 
-Parcel TileStore::collect(const Stage &stage, const Argument &a, int64_t task, int64_t first,
-                          int64_t count) const {
+Parcel TileStore::collect(const Argument &a, int64_t task, int64_t first, int64_t count) const {
   const Buffer &b = manifest.buffers[a.buffer];
   const Geometry &g = program.buffers.geometry(a.buffer);
   const int64_t from = a.steps ? first + a.shift : 0, steps = a.steps ? count : g.steps;
   Parcel parcel;
   if (a.view == View::own) {
-    collectOwn(stage, a, task, from, steps, parcel);
+    collectOwn(a, task, from, steps, parcel);
     return parcel;
   }
   if (a.view == View::partials) {
