@@ -3,8 +3,8 @@
 // own.
 #include "SessionState.h"
 #include "spikeloom/Runtime/Safetensors.h"
-#include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 
 namespace spikeloom::runtime {
 
@@ -92,12 +92,17 @@ Status Session::loadCheckpoint(const std::string &path) {
   Result<Safetensors> file = readSafetensors(path);
   if (!file)
     return Error{file.error()};
-  int64_t step = -1;
-  double rate = 0;
   auto stepText = file->metadata.find(stepKey), rateText = file->metadata.find(rateKey);
-  if (stepText == file->metadata.end() || rateText == file->metadata.end() ||
-      std::sscanf(stepText->second.c_str(), "%" SCNd64, &step) != 1 || step < 0 ||
-      std::sscanf(rateText->second.c_str(), "%lf", &rate) != 1)
+  int64_t step = -1;
+  double rate = -1;
+  if (stepText != file->metadata.end() && rateText != file->metadata.end()) {
+    char *stepEnd = nullptr, *rateEnd = nullptr;
+    step = std::strtoll(stepText->second.c_str(), &stepEnd, 10);
+    rate = std::strtod(rateText->second.c_str(), &rateEnd);
+    if (*stepEnd || *rateEnd || stepText->second.empty() || rateText->second.empty())
+      step = -1;
+  }
+  if (step < 0)
     return Error{path +
                  ": is not a checkpoint (no step and learning rate in its metadata); for plain weights use "
                  "--weights"};

@@ -123,11 +123,13 @@ int parse(int argc, char **argv, Arguments &a) {
         return fail(usageError, "--engine=" + value + " is not available, only fast and strict" + hint);
       break;
     case threads:
-      if ((a.session.threads = positive(optarg)) < 0)
+      a.session.threads = positive(optarg);
+      if (a.session.threads < 0)
         return fail(usageError, "--threads must be a number of at least 1, found '" + value + "'");
       break;
     case repeat:
-      if ((a.repeat = positive(optarg)) < 0)
+      a.repeat = positive(optarg);
+      if (a.repeat < 0)
         return fail(usageError, "--repeat must be a number of at least 1, found '" + value + "'");
       break;
     case list:
