@@ -58,7 +58,8 @@ static void unroll(func::FuncOp function) {
     int64_t trips = to.getSExtValue() - from.getSExtValue();
     if (trips <= kUnrolled)
       (void)loopUnrollFull(loop);
-    else if (trips % 2 == 0 && from.getSExtValue() % 2 == 0 && loop.getInitArgs().empty())
+    else if (trips % 2 == 0 && from.getSExtValue() % 2 == 0 && loop.getInitArgs().empty() &&
+             walksNeighbours(loop))
       (void)loopUnrollByFactor(loop, 2);
   }
 }

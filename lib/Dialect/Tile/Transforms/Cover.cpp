@@ -55,19 +55,37 @@ static std::pair<Value, int64_t> splitIndex(Value index) {
   return {index, 0};
 }
 
+/// How many leading dimensions there are up to the one in which neighbours lie next to each other.
+static size_t contiguousDims(MemRefType type) {
+  size_t dims = type.getRank();
+  while (dims > 1 && type.getShape()[dims - 1] == 1)
+    --dims;
+  return dims;
+}
+
 /// Rows of even length keep 64-bit accesses at even positions aligned. Loops that were unrolled by two start
 /// there.
 bool Cover::areNeighbours(Value memref, ValueRange low, ValueRange high) const {
   auto type = cast<MemRefType>(memref.getType());
-  if (!type.getElementType().isF32() || low.empty() ||
-      (type.getRank() > 1 && type.getShape().back() % 2 != 0))
+  size_t dims = contiguousDims(type);
+  if (!type.getElementType().isF32() || low.empty() || (dims > 1 && type.getShape()[dims - 1] % 2 != 0))
     return false;
-  for (auto [a, b] : llvm::zip(low.drop_back(), high.drop_back()))
+  for (auto [a, b] : llvm::zip(low.take_front(dims - 1), high.take_front(dims - 1)))
     if (a != b)
       return false;
-  auto [lowBase, lowOffset] = splitIndex(low.back());
-  auto [highBase, highOffset] = splitIndex(high.back());
+  auto [lowBase, lowOffset] = splitIndex(low[dims - 1]);
+  auto [highBase, highOffset] = splitIndex(high[dims - 1]);
   return lowBase == highBase && lowOffset % 2 == 0 && highOffset == lowOffset + 1;
+}
+
+bool spikeloom::tile::walksNeighbours(scf::ForOp loop) {
+  return llvm::any_of(loop.getInductionVar().getUsers(), [&](Operation *user) {
+    if (!isAccess(user))
+      return false;
+    auto type = cast<MemRefType>(memrefOf(user).getType());
+    return type.getElementType().isF32() && type.getRank() > 0 &&
+           indicesOf(user)[contiguousDims(type) - 1] == loop.getInductionVar();
+  });
 }
 
 bool Cover::isPair(Operation &low, Operation &up) const {
@@ -183,8 +201,9 @@ static bool isMask(Value value) {
          (isa<arith::AndIOp, arith::OrIOp, arith::XOrIOp>(op) && llvm::any_of(op->getOperands(), isMask));
 }
 
-Cover::Cover(Block &block, const Machine &machine, CodeQuality quality)
-    : machine(machine), cost(machine.instructions), scheduled(quality == CodeQuality::scheduled) {
+Cover::Cover(Block &block, const Machine &machine, RegisterPairs &pairs)
+    : machine(machine), cost(machine.instructions), scheduled(machine.codeQuality == CodeQuality::scheduled),
+      upper(pairs) {
   if (scheduled)
     findPairs(block);
   findGathers(block);

@@ -4,9 +4,11 @@
 #define SPIKELOOM_LIB_DIALECT_TILE_TRANSFORMS_COVER_H
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Block.h"
 #include "spikeloom/Machine/Machine.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace spikeloom::tile {
 
@@ -16,6 +18,10 @@ struct Slots {
   bool repeatable = true;                     // nothing that a hardware loop cannot hold
   int64_t pairs = 0, gathers = 0, folded = 0; // patterns found, for remarks
 };
+
+/// The values that sit in the two halves of a register pair: low half -> high half. Kept over the blocks of a
+/// codelet, from the outside in.
+using RegisterPairs = llvm::DenseMap<mlir::Value, mlir::Value>;
 
 /// Covers one block. With scheduled code:
 ///   * arithmetic that only makes addresses is part of the accesses (post-increment, base and offset);
@@ -27,7 +33,7 @@ struct Slots {
 /// Compiled code has neither pairs nor delta loads.
 class Cover {
 public:
-  Cover(mlir::Block &block, const Machine &machine, CodeQuality quality);
+  Cover(mlir::Block &block, const Machine &machine, RegisterPairs &pairs);
 
   const Slots &slots() const { return total; }
 
@@ -46,10 +52,13 @@ private:
   const InstructionCosts &cost;
   bool scheduled;
   Slots total;
-  llvm::DenseMap<mlir::Value, mlir::Value> upper;            // low half of a pair -> high half
+  RegisterPairs &upper;
   llvm::DenseMap<mlir::Operation *, mlir::Operation *> high; // operation -> the one it is paired with
   llvm::DenseSet<mlir::Operation *> absorbed;                // part of another instruction
 };
+
+/// Consecutive iterations of the loop access neighbours.
+bool walksNeighbours(mlir::scf::ForOp loop);
 
 } // namespace spikeloom::tile
 #endif

@@ -87,7 +87,7 @@ Value CycleEmitter::tripCount(scf::ForOp loop) {
 const Slots &CycleEmitter::cover(Block &block) {
   auto [entry, isNew] = covers.try_emplace(&block);
   if (isNew)
-    entry->second = Cover(block, machine, machine.codeQuality).slots();
+    entry->second = Cover(block, machine, pairs).slots();
   return entry->second;
 }
 
@@ -324,11 +324,7 @@ LogicalResult CycleEmitter::emitSteps(scf::ForOp steps, Amount once) {
   Amount total = times(add(*body, once), machine.workers);
   total.fixed += launches * machine.supervisorCycles * kTenths + kTenths - 1;
   Value rounded = arith::DivUIOp::create(builder, loc, value(total), constant(kTenths));
-  Value row = rowOf(steps);
-  // The row is not part of the slice unless data is read at it.
-  if (Operation *difference = row.getDefiningOp(); difference && !map.contains(row))
-    builder.clone(*difference, map);
-  memref::StoreOp::create(builder, loc, rounded, cycles.getArguments().back(), map.lookup(row));
+  memref::StoreOp::create(builder, loc, rounded, cycles.getArguments().back(), map.lookup(rowOf(steps)));
   return mlir::success();
 }
 
@@ -342,6 +338,7 @@ LogicalResult CycleEmitter::run() {
       steps = loop;
   if (!steps)
     return codelet.emitOpError("has no loop over its steps: an scf.for from 0 to %len at the top");
+  slice.need(rowOf(steps));
   // What stands beside the loop is done at every launch; a launch does at least one step.
   FailureOr<Amount> once = emitBlock(entry, steps);
   if (failed(once) || failed(emitSteps(steps, *once)))

@@ -56,6 +56,7 @@ private:
   mlir::IRMapping map;
   mlir::Location loc;
   llvm::DenseMap<mlir::Block *, Slots> covers;
+  RegisterPairs pairs;
 };
 
 } // namespace spikeloom::tile

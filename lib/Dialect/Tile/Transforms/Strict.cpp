@@ -105,6 +105,11 @@ struct StrictPass : spikeloom::tile::impl::TileStrictPassBase<StrictPass> {
     OpBuilder builder = OpBuilder::atBlockBegin(&strict.getBody().front());
     for (Operation &op : codelet.getBody().front())
       builder.clone(op, map);
+    // Private arrays live at the entry: the stack must not grow with the iterations.
+    strict.walk([&](memref::AllocaOp alloca) {
+      if (alloca->getNumOperands() == 0)
+        alloca->moveBefore(&strict.getBody().front(), strict.getBody().front().begin());
+    });
     lowerWorkers(strict);
     lowerOwnEntries(strict);
     Check check{strict.getArgument(arrays), strict.getArgument(arrays + 1)};

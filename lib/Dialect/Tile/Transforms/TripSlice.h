@@ -18,6 +18,8 @@ public:
   /// Fails with a message if a trip count depends on floating-point data or on what the codelet itself
   /// stores.
   mlir::LogicalResult collect();
+  /// Adds a value and what it is computed from.
+  void need(mlir::Value value);
 
   bool needs(mlir::Value value) const { return needed.contains(value); }
   /// Something defined within `op` is needed: its cost may differ from one run of its region to the next.
@@ -26,7 +28,6 @@ public:
 
 private:
   void propagate(mlir::Operation *op);
-  void need(mlir::Value value);
 
   mlir::func::FuncOp codelet;
   // Only asked for membership: no order can reach the output.
