@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Building event lists over tiles, in two stages: tiles of one family each go through a segment of the units of some
+// samples, every worker making a sorted piece; tiles of another put the pieces of a sample together and cut the list at
+// its capacity. The result is the list that the snn dialect defines, whatever the segments.
+#include "Lowering.h"
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::snn;
+using namespace spikeloom::tile;
+
+static constexpr int64_t kWorkers = 6;
+/// Units that a worker should go through in a segment: as published programs do.
+static constexpr int64_t kUnitsPerWorker = 64;
+/// Numbers of an `info` row: see the contract of EventStorage in docs/Rationale.md.
+static constexpr int64_t kInfo = 10;
+
+static Value eventsOf(Operation *op) {
+  for (Value value : op->getResults())
+    if (getEvents(value.getType()))
+      return value;
+  return {};
+}
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static Type idType(MLIRContext *context, int64_t units) {
+  return IntegerType::get(context, units <= 65536 ? 16 : 32);
+}
+
+/// Creates the families and buffers of the lists that `op` makes, so that stages can refer to them.
+void Lowering::prepareLists(Operation *op) {
+  if (!isa<NeuronOp, CompressOp>(op) || !eventsOf(op))
+    return;
+  Value value = eventsOf(op);
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t batch = type.getDimSize(0), units = type.getDimSize(1), capacity = getEvents(type).getCapacity();
+  MLIRContext *context = op->getContext();
+  Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context);
+  int home = classes.getHomeClass(value);
+  std::string layer = home >= 0 ? layerOf(home) : "input";
+
+  ListShape shape;
+  int64_t tiles = placement.helperTiles();
+  shape.samples = ceilDiv(batch, std::min(batch, tiles));
+  shape.sampleTasks = ceilDiv(batch, shape.samples);
+  shape.segments = std::clamp<int64_t>(units / (kWorkers * kUnitsPerWorker), 1, std::max<int64_t>(1, tiles / shape.sampleTasks));
+  shape.segment = ceilDiv(units, shape.segments);
+  shape.segments = ceilDiv(units, shape.segment);
+  shape.segmentFamily = indexFamily(layer + ".segments", shape.sampleTasks * shape.segments);
+  shape.concatFamily = indexFamily(layer + ".lists", shape.sampleTasks);
+  listShapes[op] = shape;
+
+  // A list that the next step reads has a row more: row 0 (backward: the last) is the empty list of the start.
+  bool carried = llvm::any_of(op->getResults(), [&](Value v) { return eventStates.contains(v); });
+  int64_t rows = phaseSteps + (carried ? 1 : 0), shift = carried && !reverse ? 1 : 0;
+  bool neuron = isa<NeuronOp>(op);
+  bool payload = neuron ? cast<NeuronOp>(op).getCompared() || !getEvents(type).getBinary() : !getEvents(type).getBinary();
+  auto listBuffer = [&](StringRef name, ArrayRef<int64_t> dims, Type element) {
+    SmallVector<int64_t> global{rows, batch}, extents{shape.samples};
+    llvm::append_range(global, dims);
+    llvm::append_range(extents, dims);
+    int64_t row = 1;
+    for (int64_t dim : dims)
+      row *= dim;
+    auto slice = SliceAttr::get(context, 1, shape.samples * row, 0, extents);
+    BufferOp buffer = sliceBuffer(op->getLoc(), layer + "." + name.str(), shape.concatFamily, global, element, slice, true);
+    buffer.setClear(carried);
+    return Storage{buffer, true, shift};
+  };
+  EventStorage list;
+  list.units = units;
+  list.capacity = capacity;
+  list.homeClass = home;
+  list.ids = listBuffer("ids", {capacity}, idType(context, units));
+  list.ids.buffer.setSpare(16);
+  list.info = listBuffer("info", {kInfo}, i32);
+  if (payload)
+    list.payload = listBuffer("payload", {capacity}, f32);
+  EventsOp::create(phases, op->getLoc(), layer, units, capacity, list.info.buffer.getResult());
+
+  if (neuron)
+    comparedOf[op] = {ownBuffer(op->getLoc(), layer + ".compared", home, {phaseSteps, batch, units}, Layout::rows, true),
+                      true, 0};
+  else
+    comparedOf[op] = storages.lookup(cast<CompressOp>(op).getInput());
+  for (Value result : op->getResults())
+    if (getEvents(result.getType()))
+      events[result] = list;
+}
+
+void Lowering::emitLists(Operation *op) {
+  const ListShape shape = listShapes.lookup(op);
+  Value value = eventsOf(op);
+  const EventStorage list = events.lookup(value);
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t batch = type.getDimSize(0), units = type.getDimSize(1), tasks = shape.sampleTasks * shape.segments;
+  MLIRContext *context = op->getContext();
+  Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context);
+  bool payload = bool(list.payload.buffer);
+  auto neuron = dyn_cast<NeuronOp>(op);
+  bool near = neuron && neuron.getNear();
+  std::string layer = list.homeClass >= 0 ? layerOf(list.homeClass) : "input";
+
+  // Pieces: per task [samples][spikes, near][segment], per worker where its share of the segment begins.
+  auto piece = [&](StringRef name, ArrayRef<int64_t> dims, Type element) {
+    SmallVector<int64_t> global{phaseSteps, tasks}, extents{1};
+    llvm::append_range(global, dims);
+    llvm::append_range(extents, dims);
+    int64_t size = 1;
+    for (int64_t dim : dims)
+      size *= dim;
+    return Storage{sliceBuffer(op->getLoc(), layer + "." + name.str(), shape.segmentFamily, global, element,
+                               SliceAttr::get(context, 1, size, 0, extents), true),
+                   true, 0};
+  };
+  SmallVector<int64_t> pieceDims{shape.samples, 2, shape.segment}, countDims{shape.samples, kWorkers, 2};
+  Storage pieceIds = piece("piece_ids", pieceDims, idType(context, units));
+  Storage pieceCounts = piece("piece_counts", countDims, i32);
+  Storage piecePayload = payload ? piece("piece_payload", pieceDims, f32) : Storage();
+
+  {
+    CodeletBuilder b(op->getLoc(), module, layer + "_segments", shape.segmentFamily);
+    Storage source = comparedOf.lookup(op);
+    auto slice = SliceAttr::get(context, shape.segments, shape.samples * units, shape.segment, {shape.samples, shape.segment});
+    Value v = b.argument(source, View::slice, Access::read, {shape.samples, shape.segment}, slice);
+    auto own = [&](Storage storage, ArrayRef<int64_t> dims) {
+      SmallVector<int64_t> extents{1};
+      llvm::append_range(extents, dims);
+      return b.argument(storage, View::slice, Access::write, extents, storage.buffer.getSliceAttr());
+    };
+    Value ids = own(pieceIds, pieceDims), counts = own(pieceCounts, countDims);
+    Value values = payload ? own(piecePayload, pieceDims) : Value();
+    Value thresholds, scalarThreshold;
+    if (neuron && neuron.getThresholds()) {
+      Storage storage = storages.lookup(neuron.getThresholds());
+      if (cast<RankedTensorType>(neuron.getThresholds().getType()).getRank() == 0)
+        scalarThreshold = b.load(b.argument(storage, View::broadcast, Access::read, {1}), b.index(0));
+      else
+        thresholds = b.argument(storage, View::slice, Access::read, {shape.segment},
+                                SliceAttr::get(context, shape.segments, 0, shape.segment, {shape.segment}));
+    } else if (neuron) {
+      scalarThreshold = b.f32(neuron.getThreshold().convertToDouble());
+    }
+    b.steps(reverse, [&](Value t) {
+      Value first = b.mul(b.rem(b.getTask(), shape.segments), b.index(shape.segment));
+      Value present = b.min(b.index(shape.segment), b.sub(b.index(units), first));
+      Value sampleFirst = b.mul(b.div(b.getTask(), shape.segments), b.index(shape.samples));
+      Value samples = b.min(b.index(shape.samples), b.sub(b.index(batch), sampleFirst));
+      b.workers(kWorkers, [&](Value worker) {
+        auto [from, to] = b.share(worker, kWorkers, shape.segment);
+        Value end = b.min(to, present);
+        b.loop(b.index(0), samples, [&](Value s) {
+          auto fires = [&](Value x, Value i) -> Value {
+            if (!neuron)
+              return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x, b.f32(0));
+            auto predicate = neuron.getCmp() == Comparison::gt ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OGE;
+            return arith::CmpFOp::create(b, predicate, x, thresholds ? b.load(thresholds, i) : scalarThreshold);
+          };
+          // Every unit is written to the end of its piece and kept by moving the end: no branches. What is written
+          // lies within the worker's own share, because a piece cannot be longer than the units gone through.
+          SmallVector<Value> ends = b.loop(from, end, ValueRange{from, from}, [&](Value i, ValueRange old) {
+            Value x = b.load(v, {t, s, i});
+            Value fire = fires(x, i);
+            auto append = [&](int64_t which, Value position, Value keep) -> Value {
+              b.storeIndex(b.add(first, i), ids, {t, b.index(0), s, b.index(which), position});
+              if (payload)
+                b.store(x, values, {t, b.index(0), s, b.index(which), position});
+              return b.add(position, arith::SelectOp::create(b, keep, b.index(1), b.index(0)));
+            };
+            Value spikes = append(0, old[0], fire);
+            if (!near)
+              return SmallVector<Value>{spikes, old[1]};
+            Value bound = arith::MulFOp::create(b, b.f32(neuron.getNear()->convertToDouble()),
+                                                thresholds ? b.load(thresholds, i) : scalarThreshold);
+            Value close = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, bound);
+            Value listed = arith::AndIOp::create(
+                b, close, arith::XOrIOp::create(b, fire, arith::ConstantOp::create(b, b.getBoolAttr(true))));
+            return SmallVector<Value>{spikes, append(1, old[1], listed)};
+          });
+          for (int64_t which : {0, 1})
+            b.storeIndex(b.sub(ends[which], from), counts, {t, b.index(0), s, worker, b.index(which)});
+        });
+      });
+    });
+    b.finish(stages, layer, "segments");
+  }
+
+  CodeletBuilder b(op->getLoc(), module, layer + "_lists", shape.concatFamily);
+  // A task reads the pieces of all segments of its samples.
+  auto pieces = [&](Storage storage, ArrayRef<int64_t> dims) {
+    SmallVector<int64_t> extents{shape.segments};
+    int64_t size = shape.segments;
+    for (int64_t dim : dims)
+      size *= dim;
+    llvm::append_range(extents, dims);
+    return b.argument(storage, View::slice, Access::read, extents, SliceAttr::get(context, 1, size, 0, extents));
+  };
+  auto own = [&](Storage storage, ArrayRef<int64_t> extents) {
+    return b.argument(storage, View::slice, Access::write, extents, storage.buffer.getSliceAttr());
+  };
+  Value counts = pieces(pieceCounts, countDims), fromIds = pieces(pieceIds, pieceDims);
+  Value fromValues = payload ? pieces(piecePayload, pieceDims) : Value();
+  Value ids = own(list.ids, {shape.samples, list.capacity}), info = own(list.info, {shape.samples, kInfo});
+  Value values = payload ? own(list.payload, {shape.samples, list.capacity}) : Value();
+  int64_t sublists = shape.segments * kWorkers;
+  b.steps(reverse, [&](Value t) {
+    Value sampleFirst = b.mul(b.getTask(), b.index(shape.samples));
+    Value samples = b.min(b.index(shape.samples), b.sub(b.index(batch), sampleFirst));
+    Value capacity = b.index(list.capacity), zero = b.index(0);
+    b.workers(kWorkers, [&](Value worker) {
+      auto [from, to] = b.share(worker, kWorkers, sublists);
+      b.loop(zero, samples, [&](Value s) {
+        auto count = [&](Value q, int64_t which) {
+          return b.loadIndex(counts, {t, b.div(q, kWorkers), s, b.rem(q, kWorkers), b.index(which)});
+        };
+        auto total = [&](Value lo, Value hi, int64_t which) {
+          return b.loop(lo, hi, ValueRange{zero}, [&](Value q, ValueRange old) {
+            return SmallVector<Value>{b.add(old[0], count(q, which))};
+          })[0];
+        };
+        auto copy = [&](int64_t which, Value start) {
+          return b.loop(from, to, ValueRange{start}, [&](Value q, ValueRange old) {
+            Value n = count(q, which);
+            Value room = b.max(zero, b.sub(capacity, old[0]));
+            Value segment = b.div(q, kWorkers), begin = b.share(b.rem(q, kWorkers), kWorkers, shape.segment).first;
+            b.loop(zero, b.min(n, room), [&](Value i) {
+              Value source = b.add(begin, i), target = b.add(old[0], i);
+              b.store(b.load(fromIds, {t, segment, s, b.index(which), source}), ids, {t, s, target});
+              if (payload)
+                b.store(b.load(fromValues, {t, segment, s, b.index(which), source}), values, {t, s, target});
+            });
+            return SmallVector<Value>{b.add(old[0], n)};
+          })[0];
+        };
+        Value before = total(zero, from, 0);
+        Value fired = b.add(before, total(from, b.index(sublists), 0));
+        Value spikes = b.min(fired, capacity);
+        copy(0, before);
+        Value listed = spikes;
+        if (near) {
+          Value nearBefore = total(zero, from, 1);
+          Value all = b.add(nearBefore, total(from, b.index(sublists), 1));
+          copy(1, b.add(spikes, nearBefore));
+          listed = b.min(b.add(spikes, all), capacity);
+        }
+        b.ifThen(b.compare(arith::CmpIPredicate::eq, worker, zero), [&] {
+          auto put = [&](int64_t at, Value n) { b.storeIndex(n, info, {t, s, b.index(at)}); };
+          put(0, zero);
+          put(kWorkers, spikes);
+          put(7, listed);
+          put(8, fired);
+          put(9, zero);
+        });
+      });
+    });
+    // Where each worker's range of ids begins among the spikes: a binary search by each worker but the first.
+    b.workers(kWorkers, [&](Value worker) {
+      b.ifThen(b.compare(arith::CmpIPredicate::ne, worker, zero), [&] {
+        Value bound = b.share(worker, kWorkers, units).first;
+        b.loop(zero, samples, [&](Value s) {
+          Value spikes = b.loadIndex(info, {t, s, b.index(kWorkers)});
+          int64_t rounds = 1;
+          while ((int64_t(1) << rounds) <= list.capacity)
+            ++rounds;
+          auto range = b.loop(zero, b.index(rounds), ValueRange{zero, spikes}, [&](Value, ValueRange old) {
+            Value open = b.compare(arith::CmpIPredicate::slt, old[0], old[1]);
+            Value middle = b.div(b.add(old[0], old[1]), 2);
+            auto choice = scf::IfOp::create(b, TypeRange{b.getIndexType(), b.getIndexType()}, open, true);
+            {
+              OpBuilder::InsertionGuard guard(b);
+              b.setInsertionPointToStart(choice.thenBlock());
+              Value below = b.compare(arith::CmpIPredicate::ult, b.loadIndex(ids, {t, s, middle}), bound);
+              Value lo = arith::SelectOp::create(b, below, b.add(middle, b.index(1)), old[0]);
+              Value hi = arith::SelectOp::create(b, below, old[1], middle);
+              scf::YieldOp::create(b, ValueRange{lo, hi});
+              b.setInsertionPointToStart(choice.elseBlock());
+              scf::YieldOp::create(b, old);
+            }
+            return llvm::to_vector(choice.getResults());
+          });
+          b.storeIndex(range[0], info, {t, s, worker});
+        });
+      });
+    });
+  });
+  b.finish(stages, layer, "lists");
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Arguments, results, families and buffers of a program.
+#include "Lowering.h"
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::snn;
+using namespace spikeloom::tile;
+
+Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp program)
+    : function(function), module(function->getParentOfType<ModuleOp>()), placement(placement), program(program),
+      classes(function), families(function.getContext()), buffers(function.getContext()),
+      phases(function.getContext()), stages(function.getContext()) {
+  // Families first, then buffers, then ports and phases: anchors keep the three regions of the program apart.
+  OpBuilder builder = OpBuilder::atBlockEnd(&program.getBody().front());
+  phases = builder;
+  familyOf.resize(classes.getClasses().size());
+  nextIndexTile = placement.firstHelper();
+  for (auto [i, unitClass] : llvm::enumerate(classes.getClasses())) {
+    const UnitPlacement &p = placement.units[i];
+    familyOf[i] = FamilyOp::create(builder, function.getLoc(), uniqueName(unitClass.name), p.tiles, p.first,
+                                   unitClass.units, p.perTile, p.group);
+  }
+}
+
+std::string Lowering::uniqueName(StringRef base) {
+  int &used = names[base];
+  return used++ == 0 ? base.str() : (base + "." + Twine(used)).str();
+}
+
+FamilyOp Lowering::family(int unitClass) { return familyOf[unitClass]; }
+
+FamilyOp Lowering::indexFamily(StringRef name, int64_t tasks) {
+  // Helpers take turns over the tiles they may use; a family never wraps around.
+  if (nextIndexTile + tasks > placement.endTile)
+    nextIndexTile = std::max(placement.firstTile, std::min(placement.firstHelper(), placement.endTile - tasks));
+  int64_t first = nextIndexTile;
+  nextIndexTile += tasks;
+  OpBuilder builder = OpBuilder::atBlockBegin(&program.getBody().front());
+  return FamilyOp::create(builder, program.getLoc(), uniqueName(name), tasks, first, 0, 1, 1);
+}
+
+BufferOp Lowering::buffer(Location loc, StringRef name, ArrayRef<int64_t> shape, Type element) {
+  OpBuilder builder(program.getContext());
+  // Behind the last family or buffer: everything a phase uses comes before it.
+  Operation *last = nullptr;
+  for (Operation &op : program.getBody().front())
+    if (isa<FamilyOp, BufferOp>(op))
+      last = &op;
+  last ? builder.setInsertionPointAfter(last) : builder.setInsertionPointToStart(&program.getBody().front());
+  OperationState state(loc, BufferOp::getOperationName());
+  auto op = BufferOp::create(builder, loc, MemRefType::get(shape, element), Value(), uniqueName(name), Home::host,
+                             Layout::rows, SliceAttr(), false, false, false, APFloat(0.0f), 0, 0, 0, -1);
+  if (!shape.empty())
+    op.setPitch(shape.back());
+  return op;
+}
+
+BufferOp Lowering::ownBuffer(Location loc, StringRef name, int unitClass, ArrayRef<int64_t> shape, Layout layout,
+                             bool steps) {
+  BufferOp op = buffer(loc, name, shape, Float32Type::get(program.getContext()));
+  FamilyOp owner = family(unitClass);
+  op.getFamilyMutable().assign(owner.getResult());
+  op.setHome(Home::own);
+  op.setLayout(layout);
+  op.setSteps(steps);
+  if (layout == Layout::rows) {
+    // Whole groups, so that the host's SIMD blocks may read and write past the last unit.
+    int64_t block = owner.getPerTile() * owner.getGroup(), units = owner.getUnits();
+    op.setPitch((units + block - 1) / block * block);
+  }
+  return op;
+}
+
+BufferOp Lowering::sliceBuffer(Location loc, StringRef name, FamilyOp owner, ArrayRef<int64_t> shape, Type element,
+                               SliceAttr slice, bool steps) {
+  BufferOp op = buffer(loc, name, shape, element);
+  op.getFamilyMutable().assign(owner.getResult());
+  op.setHome(Home::slice);
+  op.setSlice(slice);
+  op.setSteps(steps);
+  return op;
+}
+
+void Lowering::lowerArguments() {
+  Type f32 = Float32Type::get(function.getContext());
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    auto type = cast<RankedTensorType>(argument.getType());
+    auto kindAttr = function.getArgAttrOfType<ArgumentKindAttr>(i, kKindAttr);
+    ArgumentKind kind = kindAttr ? kindAttr.getValue() : ArgumentKind::input;
+    auto nameAttr = function.getArgAttrOfType<StringAttr>(i, kNameAttr);
+    std::string name = nameAttr ? nameAttr.str() : "arg" + std::to_string(i);
+    int unitClass = classes.getClass(argument);
+    Location loc = argument.getLoc();
+    Storage storage;
+    SmallVector<int64_t> shape(type.getShape());
+    bool transposed = false;
+    switch (kind) {
+    case ArgumentKind::parameter:
+    case ArgumentKind::optimizer:
+      if (unitClass < 0) {
+        storage.buffer = buffer(loc, name, type.getRank() ? ArrayRef(shape) : ArrayRef<int64_t>{1}, f32);
+      } else {
+        transposed = type.getRank() == 2;
+        SmallVector<int64_t> stored(shape.rbegin(), shape.rend());
+        storage.buffer = ownBuffer(loc, name, unitClass, stored, Layout::blocked);
+      }
+      storage.buffer.setPersistent(true);
+      break;
+    case ArgumentKind::state:
+      if (unitClass < 0) { // read by nobody
+        storage.buffer = buffer(loc, name, shape, f32);
+      } else {
+        storage.buffer = ownBuffer(loc, name, unitClass, shape, Layout::blocked);
+        storage.buffer.setClear(true);
+        if (auto initial = function.getArgAttrOfType<FloatAttr>(i, kInitialAttr))
+          storage.buffer.setFillAttr(initial);
+      }
+      break;
+    default:
+      storage.buffer = buffer(loc, name, shape, type.getElementType());
+      storage.steps = type.getRank() == 3;
+      storage.buffer.setSteps(storage.steps);
+      if (unitClass >= 0) { // read unit by unit: whole groups, as in ownBuffer
+        FamilyOp reader = family(unitClass);
+        int64_t block = reader.getPerTile() * reader.getGroup();
+        storage.buffer.setPitch((shape.back() + block - 1) / block * block);
+      }
+    }
+    storages[argument] = storage;
+    auto port = PortOp::create(phases, loc, name, stringifyArgumentKind(kind), storage.buffer.getResult(), shape,
+                               transposed, function.getArgAttr(i, kTrainableAttr) != nullptr, APFloat(0.0f), "",
+                               function.getArgAttrOfType<ElementsAttr>(i, kValueAttr));
+    if (auto initial = function.getArgAttrOfType<FloatAttr>(i, kInitialAttr))
+      port.setInitialAttr(initial);
+    if (auto of = function.getArgAttrOfType<StringAttr>(i, kOfAttr))
+      port.setPairAttr(of);
+  }
+}
+
+LogicalResult Lowering::lowerResults(func::ReturnOp op) {
+  for (auto [i, value] : llvm::enumerate(op.getOperands())) {
+    if (function.getResultAttr(i, kUpdateAttr))
+      continue; // parameters and optimiser state are updated in place
+    auto nameAttr = function.getResultAttrOfType<StringAttr>(i, kNameAttr);
+    auto role = function.getResultAttrOfType<StringAttr>(i, kRoleAttr);
+    auto state = function.getResultAttrOfType<StringAttr>(i, kStateAttr);
+    auto of = function.getResultAttrOfType<StringAttr>(i, kOfAttr);
+    auto found = storages.find(value);
+    if (found == storages.end())
+      return op.emitError("result ") << i << (nameAttr ? " ('" + nameAttr.str() + "')" : std::string())
+                                     << " is computed in no phase of the program";
+    SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
+    std::string name = nameAttr ? nameAttr.str()
+                       : role && of ? (of.getValue() + ".grad").str()
+                       : role       ? role.str()
+                                    : "result" + std::to_string(i);
+    bool transposed = role && role.getValue() == "gradient" && shape.size() == 2;
+    PortOp::create(phases, op.getLoc(), name, role ? role.getValue() : "output", found->second.buffer.getResult(),
+                   shape, transposed, false, APFloat(0.0f), of ? of.getValue() : state ? state.getValue() : "",
+                   ElementsAttr());
+  }
+  return success();
+}
+
+LogicalResult Lowering::run() {
+  lowerArguments();
+  SmallVector<Operation *> flat;
+  for (Operation &op : function.getBody().front()) {
+    if (isa<arith::ConstantOp>(op))
+      continue;
+    if (auto scan = dyn_cast<ScanOp>(op)) {
+      if (failed(lowerFlat(flat)))
+        return failure();
+      flat.clear();
+      if (failed(lowerScan(scan)))
+        return failure();
+    } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
+      if (failed(lowerFlat(flat)) || failed(lowerResults(ret)))
+        return failure();
+    } else {
+      flat.push_back(&op);
+    }
+  }
+  return success();
+}

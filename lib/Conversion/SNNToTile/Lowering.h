@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// State of one conversion of a model function to a tile program: where every value is stored, which stages a phase has.
+#ifndef SPIKELOOM_CONVERSION_SNNTOTILE_LOWERING_H
+#define SPIKELOOM_CONVERSION_SNNTOTILE_LOWERING_H
+
+#include "CodeletBuilder.h"
+#include "spikeloom/Conversion/SNNToTile/Placement.h"
+#include "spikeloom/Conversion/SNNToTile/UnitClasses.h"
+#include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+
+namespace spikeloom {
+
+/// The lists of an event tensor. `payload` may be missing: binary spikes.
+struct EventStorage {
+  Storage ids, info, payload;
+  int64_t units = 0, capacity = 0;
+  int homeClass = -1;
+};
+
+/// How the making of a list is dealt out: `samples` per task, `segments` of `segment` units each.
+struct ListShape {
+  int64_t samples = 1, sampleTasks = 1, segments = 1, segment = 1;
+  tile::FamilyOp segmentFamily, concatFamily;
+};
+
+/// What a unit stage does: the operations of one class of units between two exchanges.
+struct UnitStage {
+  int unitClass = -1;
+  int level = 0;
+  llvm::SmallVector<mlir::Operation *> ops;
+};
+
+class Lowering {
+public:
+  Lowering(mlir::func::FuncOp function, const Placement &placement, tile::ProgramOp program);
+  mlir::LogicalResult run();
+
+private:
+  friend class UnitStageEmitter;
+
+  // Arguments and results (Lowering.cpp).
+  void lowerArguments();
+  mlir::LogicalResult lowerResults(mlir::func::ReturnOp op);
+  tile::FamilyOp family(int unitClass);
+  tile::FamilyOp indexFamily(llvm::StringRef name, int64_t tasks);
+  tile::BufferOp buffer(mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  tile::BufferOp ownBuffer(mlir::Location loc, llvm::StringRef name, int unitClass, llvm::ArrayRef<int64_t> shape,
+                           tile::Layout layout, bool steps = false);
+  tile::BufferOp sliceBuffer(mlir::Location loc, llvm::StringRef name, tile::FamilyOp family,
+                             llvm::ArrayRef<int64_t> shape, mlir::Type element, tile::SliceAttr slice, bool steps);
+  std::string uniqueName(llvm::StringRef base);
+  std::string layerOf(int unitClass) const { return classes.getClasses()[unitClass].name; }
+
+  // Phases (Phases.cpp).
+  mlir::LogicalResult lowerScan(snn::ScanOp scan);
+  mlir::LogicalResult lowerFlat(llvm::ArrayRef<mlir::Operation *> ops);
+  mlir::LogicalResult lowerStages(llvm::ArrayRef<mlir::Operation *> ops);
+  mlir::LogicalResult assignStage(mlir::Operation *op);
+  mlir::LogicalResult bindState(snn::ScanOp scan, unsigned index);
+  mlir::LogicalResult bindStacked(snn::ScanOp scan, unsigned index);
+  void bindValue(mlir::Operation *op, mlir::Value value);
+  void copyState(mlir::Location loc, llvm::StringRef name, int unitClass, Storage from, Storage to);
+  int levelAfter(mlir::Value value, bool exchanged) const;
+  void beginPhase(mlir::Location loc, llvm::StringRef name, int64_t steps, bool reverse);
+
+  // Stages (UnitStage*.cpp, ListStages.cpp, OtherStages.cpp).
+  void emitUnitStage(const UnitStage &stage);
+  void prepareLists(mlir::Operation *op);
+  void emitLists(mlir::Operation *op);
+  void prepareReduction(snn::LinearInputGradOp op);
+  void emitReduction(snn::LinearInputGradOp op);
+  void emitCrossEntropy(snn::CrossEntropyOp op);
+  void emitOptimizer(mlir::Operation *op);
+
+  mlir::func::FuncOp function;
+  mlir::ModuleOp module;
+  const Placement &placement;
+  tile::ProgramOp program;
+  UnitClasses classes;
+  mlir::OpBuilder families, buffers, phases; // insertion points within the program
+  mlir::OpBuilder stages;                    // within the current phase
+  mlir::SmallVector<tile::FamilyOp> familyOf;
+
+  // Where values are. A value that several places need has more than one storage to write to.
+  llvm::DenseMap<mlir::Value, Storage> storages;
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<Storage, 2>> targets;
+  llvm::DenseMap<mlir::Value, EventStorage> events;
+  llvm::DenseMap<mlir::Operation *, ListShape> listShapes;
+  llvm::DenseMap<mlir::Operation *, Storage> comparedOf; // neuron -> what its lists are made from
+  llvm::DenseMap<mlir::Operation *, Storage> partialsOf; // input gradient -> the tiles' partial sums
+  llvm::DenseMap<mlir::Operation *, ListShape> reductionShapes;
+  llvm::SmallPtrSet<mlir::Value, 4> eventStates; // lists that the next step reads
+  llvm::StringMap<int> names;
+  int64_t nextIndexTile = -1;
+
+  // The current phase.
+  bool reverse = false;
+  int64_t phaseSteps = 1;
+  llvm::MapVector<std::pair<int, int>, UnitStage> unitStages;
+  llvm::DenseMap<mlir::Operation *, std::pair<int, int>> stageOf;
+};
+
+} // namespace spikeloom
+#endif

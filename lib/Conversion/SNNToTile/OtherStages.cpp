@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reductions over tiles, the loss, and the optimisers.
+#include "Lowering.h"
+#include "spikeloom/Dialect/Tile/IR/Polynomials.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::snn;
+using namespace spikeloom::tile;
+
+static constexpr int64_t kWorkers = 6;
+/// Strided partial sums of a reduction over the tiles of a group (D10 of docs/Rationale.md).
+static constexpr int64_t kStrides = 16;
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+//===----------------------------------------------------------------------===//
+// Reduction
+//===----------------------------------------------------------------------===//
+
+void Lowering::prepareReduction(LinearInputGradOp op) {
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  EventsAttr listed = getEvents(type);
+  int64_t batch = type.getDimSize(0), width = listed ? listed.getCapacity() : type.getDimSize(1);
+  MLIRContext *context = op->getContext();
+  int unitClass = classes.getClass(op.getGradient());
+  std::string layer = layerOf(unitClass);
+  ListShape shape;
+  int64_t tiles = placement.helperTiles();
+  shape.samples = ceilDiv(batch, std::min(batch, tiles));
+  shape.sampleTasks = ceilDiv(batch, shape.samples);
+  shape.segments = std::clamp<int64_t>(width / 16, 1, std::max<int64_t>(1, tiles / shape.sampleTasks));
+  shape.segment = ceilDiv(width, shape.segments);
+  shape.segments = ceilDiv(width, shape.segment);
+  shape.segmentFamily = indexFamily(layer + ".reduce", shape.sampleTasks * shape.segments);
+  reductionShapes[op] = shape;
+
+  BufferOp partials = ownBuffer(op->getLoc(), layer + ".partials", unitClass, {phaseSteps, batch, width}, Layout::rows, true);
+  partials.setPitch(width);
+  partialsOf[op] = {partials, true, 0};
+
+  // A cotangent that the next step reads has a row more, zero at the start: see bindState.
+  bool carried = eventStates.contains(op.getResult());
+  auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment, {shape.samples, shape.segment});
+  BufferOp result = sliceBuffer(op->getLoc(), layer + ".input_gradient", shape.segmentFamily,
+                                {phaseSteps + (carried ? 1 : 0), batch, width}, Float32Type::get(context), slice, true);
+  result.setClear(carried);
+  Storage storage{result, true, carried && !reverse ? 1 : 0};
+  if (listed) {
+    EventStorage list = events.lookup(op.getSupport());
+    list.payload = storage;
+    events[op.getResult()] = list;
+  } else {
+    FamilyOp reader = classes.getClass(op.getResult()) >= 0 ? family(classes.getClass(op.getResult())) : FamilyOp();
+    if (reader) {
+      int64_t block = reader.getPerTile() * reader.getGroup();
+      result.setPitch(ceilDiv(width, block) * block);
+    }
+    storages[op.getResult()] = storage;
+  }
+}
+
+void Lowering::emitReduction(LinearInputGradOp op) {
+  const ListShape shape = reductionShapes.lookup(op);
+  Storage partials = partialsOf.lookup(op);
+  bool listed = bool(op.getSupport());
+  const EventStorage list = listed ? events.lookup(op.getSupport()) : EventStorage();
+  Storage result = listed ? events.lookup(op.getResult()).payload : storages.lookup(op.getResult());
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  int64_t batch = type.getDimSize(0), width = listed ? list.capacity : type.getDimSize(1);
+  int unitClass = classes.getClass(op.getGradient());
+  FamilyOp owner = family(unitClass);
+  int64_t tiles = owner.getTiles(), group = owner.getGroup(), groups = ceilDiv(tiles, group);
+  MLIRContext *context = op->getContext();
+  std::string layer = layerOf(unitClass);
+
+  CodeletBuilder b(op->getLoc(), module, layer + "_reduce", shape.segmentFamily);
+  SmallVector<int64_t> extents{shape.samples, shape.segment};
+  auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment, extents);
+  // One step at a time: [tile of the family][samples][entries].
+  Value from = b.argument({partials.buffer, false, 0}, View::partials, Access::read, {tiles, shape.samples, shape.segment}, slice);
+  Value to = b.argument(result, View::slice, Access::write, extents, slice);
+  Value info;
+  if (listed)
+    info = b.argument(list.info, View::slice, Access::read, {shape.samples, 10},
+                      SliceAttr::get(context, shape.segments, shape.samples * 10, 0, {shape.samples, 10}));
+  Value sums = memref::AllocaOp::create(b, MemRefType::get({kWorkers, kStrides}, b.getF32Type()));
+  b.steps(reverse, [&](Value t) {
+    Value zero = b.index(0);
+    Value sampleFirst = b.mul(b.div(b.getTask(), shape.segments), b.index(shape.samples));
+    Value samples = b.min(b.index(shape.samples), b.sub(b.index(batch), sampleFirst));
+    Value first = b.mul(b.rem(b.getTask(), shape.segments), b.index(shape.segment));
+    b.workers(kWorkers, [&](Value worker) {
+      auto [lo, hi] = b.share(worker, kWorkers, shape.segment);
+      b.loop(zero, samples, [&](Value s) {
+        Value n = listed ? b.loadIndex(info, {t, s, b.index(7)}) : b.index(width);
+        Value end = b.min(hi, b.max(zero, b.sub(n, first)));
+        b.loop(lo, end, [&](Value j) {
+          auto groupSum = [&](Value g) {
+            Value base = b.mul(g, b.index(group));
+            b.loop(zero, b.index(kStrides), [&](Value q) {
+              // Lanes q, q + 16, ...; those beyond the last tile count +0.
+              Value lanes = b.div(b.add(b.sub(b.index(group), b.min(q, b.index(group))), b.index(kStrides - 1)), kStrides);
+              Value sum = b.loop(zero, lanes, ValueRange{b.f32(0)}, [&](Value i, ValueRange old) {
+                Value lane = b.add(base, b.add(q, b.mul(i, b.index(kStrides))));
+                Value present = b.compare(arith::CmpIPredicate::slt, lane, b.index(tiles));
+                auto term = scf::IfOp::create(b, TypeRange{b.getF32Type()}, present, true);
+                OpBuilder::InsertionGuard guard(b);
+                b.setInsertionPointToStart(term.thenBlock());
+                scf::YieldOp::create(b, b.load(from, {lane, s, j}));
+                b.setInsertionPointToStart(term.elseBlock());
+                scf::YieldOp::create(b, b.f32(0));
+                b.setInsertionPointAfter(term);
+                return SmallVector<Value>{arith::AddFOp::create(b, old[0], term.getResult(0))};
+              })[0];
+              b.store(sum, sums, {worker, q});
+            });
+            for (int64_t half = kStrides / 2; half; half /= 2)
+              b.loop(zero, b.index(half), [&](Value q) {
+                Value other = b.load(sums, {worker, b.add(q, b.index(half))});
+                b.store(arith::AddFOp::create(b, b.load(sums, {worker, q}), other), sums, {worker, q});
+              });
+            return b.load(sums, {worker, zero});
+          };
+          Value total = b.loop(b.index(1), b.index(groups), ValueRange{groupSum(zero)}, [&](Value g, ValueRange old) {
+            return SmallVector<Value>{arith::AddFOp::create(b, old[0], groupSum(g))};
+          })[0];
+          b.store(total, to, {t, s, j});
+        });
+      });
+    });
+  });
+  ComputeOp compute = b.finish(stages, layer, "reduce");
+  compute.setGroupSum(true);
+  // The codelet sees one step of the partial sums; the program passes the row of the step.
+  SmallVector<Attribute> views(compute.getViews().getAsRange<Attribute>());
+  for (auto [i, buffer] : llvm::enumerate(compute.getArguments()))
+    if (buffer == partials.buffer.getResult()) {
+      auto view = cast<ArgumentAttr>(views[i]);
+      views[i] = ArgumentAttr::get(context, view.getView(), view.getAccess(), true, 0, -1, view.getSlice());
+    }
+  compute.setViewsAttr(ArrayAttr::get(context, views));
+}
+
+//===----------------------------------------------------------------------===//
+// Loss
+//===----------------------------------------------------------------------===//
+
+void Lowering::emitCrossEntropy(CrossEntropyOp op) {
+  auto type = cast<RankedTensorType>(op.getLogits().getType());
+  int64_t batch = type.getDimSize(0), count = type.getDimSize(1);
+  MLIRContext *context = op->getContext();
+  Type f32 = Float32Type::get(context);
+  int64_t tiles = placement.helperTiles(), samples = ceilDiv(batch, std::min(batch, tiles));
+  FamilyOp lossFamily = indexFamily("loss", ceilDiv(batch, samples));
+  auto rowSlice = SliceAttr::get(context, 1, samples * count, 0, {samples, count});
+  auto sampleSlice = SliceAttr::get(context, 1, samples, 0, {samples});
+  Storage gradient{sliceBuffer(op->getLoc(), "loss.gradient", lossFamily, {batch, count}, f32, rowSlice, false), false, 0};
+  if (int unitClass = classes.getClass(op.getGradient()); unitClass >= 0) {
+    FamilyOp reader = family(unitClass);
+    int64_t block = reader.getPerTile() * reader.getGroup();
+    gradient.buffer.setPitch(ceilDiv(count, block) * block);
+  }
+  Storage losses{sliceBuffer(op->getLoc(), "loss.samples", lossFamily, {batch}, f32, sampleSlice, false), false, 0};
+  Storage hits{sliceBuffer(op->getLoc(), "correct.samples", lossFamily, {batch}, f32, sampleSlice, false), false, 0};
+  storages[op.getGradient()] = gradient;
+  {
+    CodeletBuilder b(op->getLoc(), module, "loss_samples", lossFamily);
+    Value logits = b.argument(storages.lookup(op.getLogits()), View::slice, Access::read, {samples, count}, rowSlice);
+    Value labels = b.argument(storages.lookup(op.getLabels()), View::slice, Access::read, {samples}, sampleSlice);
+    Value weights = b.argument(storages.lookup(op.getWeights()), View::slice, Access::read, {samples}, sampleSlice);
+    Value out = b.argument(gradient, View::slice, Access::write, {samples, count}, rowSlice);
+    Value loss = b.argument(losses, View::slice, Access::write, {samples}, sampleSlice);
+    Value hit = b.argument(hits, View::slice, Access::write, {samples}, sampleSlice);
+    b.steps(false, [&](Value) {
+      Value present = b.min(b.index(samples), b.sub(b.index(batch), b.mul(b.getTask(), b.index(samples))));
+      b.workers(kWorkers, [&](Value worker) {
+        auto [from, to] = b.share(worker, kWorkers, samples);
+        Value zero = b.index(0), classes = b.index(count);
+        b.loop(from, b.min(to, present), [&](Value s) {
+          Value start = b.load(logits, {s, zero});
+          auto best = b.loop(b.index(1), classes, ValueRange{start, zero}, [&](Value c, ValueRange old) {
+            Value x = b.load(logits, {s, c});
+            Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, old[0]);
+            return SmallVector<Value>{arith::SelectOp::create(b, above, x, old[0]),
+                                      arith::SelectOp::create(b, above, c, old[1])};
+          });
+          Value sum = b.loop(zero, classes, ValueRange{b.f32(0)}, [&](Value c, ValueRange old) {
+            Value e = emitExp(b, arith::SubFOp::create(b, b.load(logits, {s, c}), best[0]));
+            b.store(e, out, {s, c});
+            return SmallVector<Value>{arith::AddFOp::create(b, old[0], e)};
+          })[0];
+          Value label = b.loadIndex(labels, s), weight = b.load(weights, s);
+          b.loop(zero, classes, [&](Value c) {
+            Value softmax = arith::DivFOp::create(b, b.load(out, {s, c}), sum);
+            Value own = b.compare(arith::CmpIPredicate::eq, c, label);
+            Value target = arith::SelectOp::create(b, own, b.f32(1), b.f32(0));
+            b.store(arith::MulFOp::create(b, weight, arith::SubFOp::create(b, softmax, target)), out, {s, c});
+          });
+          Value entropy = arith::SubFOp::create(b, arith::AddFOp::create(b, emitLog(b, sum), best[0]),
+                                                b.load(logits, {s, label}));
+          b.store(arith::MulFOp::create(b, weight, entropy), loss, s);
+          Value right = arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::eq, best[1], label),
+                                              arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, weight, b.f32(0)));
+          b.store(arith::SelectOp::create(b, right, b.f32(1), b.f32(0)), hit, s);
+        });
+      });
+    });
+    b.finish(stages, "loss", "loss");
+  }
+  FamilyOp totalFamily = indexFamily("loss.total", 1);
+  auto whole = SliceAttr::get(context, 1, 0, 0, {1});
+  for (auto [from, value, name] : {std::tuple<Storage, Value, StringRef>{losses, op.getLoss(), "loss"},
+                                   {hits, op.getCorrect(), "correct"}}) {
+    Storage total{sliceBuffer(op->getLoc(), name, totalFamily, {1}, f32, whole, false), false, 0};
+    storages[value] = total;
+    CodeletBuilder b(op->getLoc(), module, name.str() + "_total", totalFamily);
+    Value in = b.argument(from, View::broadcast, Access::read, {batch});
+    Value out = b.argument(total, View::slice, Access::write, {1}, whole);
+    b.steps(false, [&](Value) {
+      Value sum = b.loop(b.index(0), b.index(batch), ValueRange{b.f32(0)}, [&](Value s, ValueRange old) {
+        return SmallVector<Value>{arith::AddFOp::create(b, old[0], b.load(in, s))};
+      })[0];
+      b.store(sum, out, b.index(0));
+    });
+    b.finish(stages, "loss", "loss");
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Optimisers
+//===----------------------------------------------------------------------===//
+
+void Lowering::emitOptimizer(Operation *op) {
+  Value parameter = op->getOperand(0), gradient = op->getOperand(1), hyper = op->getOperands().back();
+  int unitClass = classes.getClass(parameter);
+  FamilyOp owner = family(unitClass);
+  auto type = cast<RankedTensorType>(parameter.getType());
+  int64_t rows = type.getRank() == 2 ? type.getDimSize(1) : 1, perTile = owner.getPerTile();
+  bool matrix = type.getRank() == 2;
+  auto adam = dyn_cast<AdamOp>(op);
+  CodeletBuilder b(op->getLoc(), module, layerOf(unitClass) + "_" + (adam ? "adam" : "sgd"), owner);
+  SmallVector<int64_t> shape = matrix ? SmallVector<int64_t>{rows, perTile} : SmallVector<int64_t>{perTile};
+  auto own = [&](Value value, Access access) {
+    return b.argument(storages.lookup(value), View::own, access, shape);
+  };
+  Value p = own(parameter, Access::update), g = own(gradient, Access::read);
+  Value m = adam ? own(adam.getFirst(), Access::update) : Value(), v = adam ? own(adam.getSecond(), Access::update) : Value();
+  Value factors = b.argument(storages.lookup(hyper), View::broadcast, Access::read, {4});
+  b.steps(false, [&](Value) {
+    Value rate = b.load(factors, b.index(0)), correction = adam ? b.load(factors, b.index(1)) : Value();
+    b.workers(kWorkers, [&](Value worker) {
+      auto [from, to] = b.share(worker, kWorkers, matrix ? rows : perTile);
+      auto update = [&](ValueRange at) {
+        auto multiply = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, x, y); };
+        auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); };
+        Value gradient = b.load(g, at), step;
+        if (adam) {
+          float beta1 = adam.getBeta1().convertToFloat(), beta2 = adam.getBeta2().convertToFloat();
+          Value first = add(multiply(b.f32(beta1), b.load(m, at)), multiply(b.f32(1.0f - beta1), gradient));
+          Value second = add(multiply(b.f32(beta2), b.load(v, at)), multiply(multiply(b.f32(1.0f - beta2), gradient), gradient));
+          b.store(first, m, at);
+          b.store(second, v, at);
+          Value scale = add(multiply(math::SqrtOp::create(b, second), correction),
+                            b.f32(adam.getEpsilon().convertToDouble()));
+          step = multiply(rate, arith::DivFOp::create(b, first, scale));
+        } else {
+          step = multiply(rate, gradient);
+        }
+        b.store(arith::SubFOp::create(b, b.load(p, at), step), p, at);
+      };
+      b.loop(from, to, [&](Value i) {
+        if (!matrix)
+          return update(i);
+        b.loop(b.index(0), b.index(perTile), [&](Value c) { update({i, c}); });
+      });
+    });
+  });
+  b.finish(stages, layerOf(unitClass), "optimizer");
+}

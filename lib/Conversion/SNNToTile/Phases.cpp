@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From the operations of a scan to stages: which operations of a class of units run between two exchanges, and which
+// values must be stored because another stage, another step or another phase reads them.
+#include "Lowering.h"
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::snn;
+using namespace spikeloom::tile;
+
+/// Operations that only rearrange event cotangents: they are evaluated where their result is read.
+static bool isExpression(Operation *op) { return isa<AccumulateOp, RestrictOp>(op); }
+
+/// Does `use` read the value through an exchange, rather than each tile its own units?
+static bool isExchanged(OpOperand &use) {
+  Operation *op = use.getOwner();
+  if (isa<LinearOp>(op) && use.getOperandNumber() == 0)
+    return true;
+  if (auto grad = dyn_cast<LinearWeightGradOp>(op))
+    return use.get() == grad.getInput();
+  if (auto broadcast = dyn_cast<BroadcastOp>(op))
+    return cast<RankedTensorType>(broadcast.getInput().getType()).getRank() == 2;
+  if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
+    // Read at the entries of a list, before the units are gone through.
+    return use.get() == adjoint.getSpikeCotangent() && getEvents(adjoint.getCompared().getType());
+  return isa<RestrictOp, CompressOp, CrossEntropyOp>(op);
+}
+
+void Lowering::beginPhase(Location loc, StringRef name, int64_t steps, bool isReverse) {
+  auto phase = PhaseOp::create(phases, loc, name, steps, isReverse, 1, 1);
+  Block *block = new Block;
+  phase.getBody().push_back(block);
+  stages = OpBuilder::atBlockEnd(block);
+  reverse = isReverse;
+  phaseSteps = steps;
+  unitStages.clear();
+  stageOf.clear();
+}
+
+/// The level at which a value can be read: that of the stage that makes it, one more if an exchange lies between.
+int Lowering::levelAfter(Value value, bool exchanged) const {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return 0;
+  if (isExpression(op)) {
+    int level = 0;
+    for (Value operand : op->getOperands())
+      level = std::max(level, levelAfter(operand, true));
+    return level;
+  }
+  auto found = stageOf.find(op);
+  if (found == stageOf.end())
+    return 0;
+  bool throughLists = getEvents(value.getType()) != nullptr || isa<LinearInputGradOp>(op);
+  return found->second.second + (exchanged || throughLists ? 1 : 0);
+}
+
+LogicalResult Lowering::assignStage(Operation *op) {
+  if (isExpression(op) || isa<arith::ConstantOp, CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op))
+    return success();
+  int unitClass = -1;
+  if (auto grad = dyn_cast<LinearInputGradOp>(op))
+    unitClass = classes.getClass(grad.getGradient());
+  else
+    for (Value value : op->getResults())
+      if (unitClass < 0 && !getEvents(value.getType()))
+        unitClass = classes.getClass(value);
+  if (unitClass < 0)
+    return op->emitError("has no units that could be dealt out to tiles; operands and results must be tensors of "
+                         "[batch, units]");
+  int level = 0;
+  for (OpOperand &operand : op->getOpOperands())
+    level = std::max(level, levelAfter(operand.get(), isExchanged(operand)));
+  stageOf[op] = {unitClass, level};
+  UnitStage &stage = unitStages[{unitClass, level}];
+  stage.unitClass = unitClass;
+  stage.level = level;
+  stage.ops.push_back(op);
+  return success();
+}
+
+/// Gives a value of the phase a buffer if another stage reads it, or a later part of its own stage.
+void Lowering::bindValue(Operation *op, Value value) {
+  if (getEvents(value.getType()) || storages.count(value) || classes.getClass(value) < 0 ||
+      isa<LinearInputGradOp>(op))
+    return;
+  bool elsewhere = false, later = false;
+  for (OpOperand &use : value.getUses()) {
+    Operation *user = use.getOwner();
+    if (isa<YieldOp>(user))
+      continue;
+    auto stage = stageOf.find(user);
+    if (isExchanged(use) || stage == stageOf.end() || stage->second != stageOf[op])
+      elsewhere = true;
+    else if (isa<LinearInputGradOp, LinearWeightGradOp, BatchSumOp>(user))
+      later = true;
+  }
+  if (!elsewhere && !later)
+    return;
+  // A stacked result or a state that is written anyway serves as well, if it has a row for every step.
+  if (!targets[value].empty() && (targets[value].front().steps || !elsewhere)) {
+    storages[value] = targets[value].front();
+    return;
+  }
+  int unitClass = classes.getClass(value);
+  bool steps = elsewhere && phaseSteps > 1;
+  SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
+  if (steps)
+    shape.insert(shape.begin(), phaseSteps);
+  Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + (elsewhere ? ".exchanged" : ".scratch"), unitClass,
+                            shape, elsewhere ? Layout::rows : Layout::blocked, steps),
+                  steps, 0};
+  storages[value] = storage;
+  targets[value].push_back(storage);
+}
+
+/// Copies a dense [B, N] value of one class between two storages, in a phase of its own.
+void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage from, Storage to) {
+  auto phase = PhaseOp::create(phases, loc, name, 1, false, 1, 1);
+  Block *block = new Block;
+  phase.getBody().push_back(block);
+  OpBuilder where = OpBuilder::atBlockEnd(block);
+  FamilyOp owner = family(unitClass);
+  CodeletBuilder codelet(loc, module, layerOf(unitClass) + "_" + name.str(), owner);
+  auto shape = cast<MemRefType>(from.buffer.getType()).getShape().drop_front(from.steps ? 1 : 0);
+  int64_t batch = shape.front(), perTile = owner.getPerTile();
+  Value source = codelet.argument(from, View::own, Access::read, {batch, perTile});
+  Value target = codelet.argument(to, View::own, Access::write, {batch, perTile});
+  codelet.steps(false, [&](Value t) {
+    codelet.workers(6, [&](Value worker) {
+      auto [lo, hi] = codelet.share(worker, 6, batch);
+      codelet.loop(lo, hi, [&](Value b) {
+        codelet.loop(codelet.index(0), codelet.index(perTile), [&](Value c) {
+          auto at = [&](const Storage &s) { return s.steps ? SmallVector<Value>{t, b, c} : SmallVector<Value>{b, c}; };
+          codelet.store(codelet.load(source, at(from)), target, at(to));
+        });
+      });
+    });
+  });
+  codelet.finish(where, layerOf(unitClass), name);
+}
+
+LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
+  Value stacked = scan.getStacked()[i], value = scan.getYield().getStepValues()[i];
+  if (stacked.use_empty())
+    return success();
+  if (getEvents(value.getType())) {
+    events[stacked] = events.lookup(value);
+    return success();
+  }
+  Operation *op = value.getDefiningOp();
+  if (auto found = storages.find(value); found != storages.end() && found->second.steps) {
+    storages[stacked] = found->second; // a row for every step already
+    return success();
+  }
+  if (!op || !stageOf.count(op))
+    return scan.emitError("stacks a value (result ") << i << ") that no operation of its body computes";
+  int unitClass = classes.getClass(value);
+  Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + ".stacked", unitClass,
+                            cast<RankedTensorType>(stacked.getType()).getShape(), Layout::rows, true),
+                  true, 0};
+  targets[value].push_back(storage);
+  storages[stacked] = storage;
+  return success();
+}
+
+LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
+  BlockArgument argument = scan.getStateArgs()[i];
+  Value init = scan.getInits()[i], next = scan.getYield().getStates()[i], last = scan.getFinals()[i];
+  Location loc = scan.getLoc();
+  if (next == argument) { // never changes
+    storages[argument] = storages[last] = storages.lookup(init);
+    return success();
+  }
+  Operation *producer = next.getDefiningOp();
+  if (!producer || producer->getBlock() != argument.getOwner())
+    return scan.emitError("state ") << i << " takes a value that no operation of the body computes";
+  DenseElementsAttr splat;
+  if (auto constant = init.getDefiningOp<arith::ConstantOp>())
+    splat = dyn_cast<DenseElementsAttr>(constant.getValue());
+  if (init.getDefiningOp<arith::ConstantOp>() && (!splat || !splat.isSplat()))
+    return scan.emitError("state ") << i << " must start from an argument or from one constant for all units";
+  if (!splat && !storages.count(init))
+    return scan.emitError("state ") << i << " starts from a value that is stored nowhere";
+  auto fill = [&](BufferOp buffer) {
+    buffer.setClear(true);
+    if (splat)
+      buffer.setFill(splat.getSplatValue<APFloat>());
+  };
+
+  int unitClass = classes.getClass(next);
+  SmallVector<int64_t> shape(cast<RankedTensorType>(next.getType()).getShape());
+  bool parameterLike = isa<LinearWeightGradOp, BatchSumOp>(producer);
+  bool inPlace = llvm::all_of(argument.getUses(), [&](OpOperand &use) {
+    if (isa<YieldOp>(use.getOwner()))
+      return false;
+    auto stage = stageOf.find(use.getOwner());
+    return !isExchanged(use) && stage != stageOf.end() && stage->second == stageOf[producer];
+  });
+  if (inPlace) {
+    Storage storage;
+    if (!splat && isa<BlockArgument>(init) && init.hasOneUse()) {
+      storage = storages[init];
+    } else {
+      if (parameterLike)
+        std::reverse(shape.begin(), shape.end());
+      bool readElsewhere = llvm::any_of(last.getUses(), [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });
+      storage = {ownBuffer(loc, layerOf(unitClass) + (parameterLike ? ".gradient" : ".state"), unitClass, shape,
+                           readElsewhere && !parameterLike ? Layout::rows : Layout::blocked),
+                 false, 0};
+      fill(storage.buffer);
+      if (!splat)
+        copyState(loc, "start", unitClass, storages[init], storage);
+    }
+    storages[argument] = storages[last] = storage;
+    targets[next].push_back(storage);
+    return success();
+  }
+
+  // Another stage reads the old value, so every step has a row: row t is the value before step t when time runs
+  // forward, after step t when it runs backward.
+  shape.insert(shape.begin(), phaseSteps + 1);
+  BufferOp rows = ownBuffer(loc, layerOf(unitClass) + ".history", unitClass, shape, Layout::rows, true);
+  fill(rows);
+  storages[argument] = {rows, true, reverse ? 1 : 0};
+  targets[next].push_back({rows, true, reverse ? 0 : 1});
+  if (!splat)
+    copyState(loc, "start", unitClass, storages[init], {rows, true, reverse ? phaseSteps : 0});
+  return success();
+}
+
+LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops)
+    for (Value value : op->getResults())
+      bindValue(op, value);
+  for (Operation *op : ops)
+    if (auto grad = dyn_cast<LinearInputGradOp>(op))
+      prepareReduction(grad);
+  for (auto &entry : unitStages)
+    emitUnitStage(entry.second);
+  for (Operation *op : ops) {
+    if (listShapes.count(op))
+      emitLists(op);
+    if (auto grad = dyn_cast<LinearInputGradOp>(op))
+      emitReduction(grad);
+  }
+  return success();
+}
+
+LogicalResult Lowering::lowerScan(ScanOp scan) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : scan.getBody().front().without_terminator())
+    if (!isa<arith::ConstantOp>(op))
+      ops.push_back(&op);
+  for (auto [argument, sequence] : llvm::zip(scan.getStepArgs(), scan.getSequences())) {
+    if (events.count(sequence))
+      events[argument] = events.lookup(sequence);
+    else if (storages.count(sequence))
+      storages[argument] = storages.lookup(sequence);
+    else
+      return scan.emitError("reads a sequence that is stored nowhere: ") << sequence;
+  }
+  // Copies of states that a phase starts from are phases of their own and come first; the insertion point of this
+  // phase's stages is its block, so the order of creation is kept by moving the phase behind them.
+  beginPhase(scan.getLoc(), scan.getReverse() ? "backward" : "forward", scan.getNumSteps(), scan.getReverse());
+  Operation *phase = stages.getInsertionBlock()->getParentOp();
+  for (Operation *op : ops)
+    if (failed(assignStage(op)))
+      return failure();
+  for (Value state : scan.getYield().getStates())
+    if (getEvents(state.getType()))
+      eventStates.insert(state);
+  for (Operation *op : ops)
+    prepareLists(op);
+  for (unsigned i = 0; i < scan.getInits().size(); ++i) {
+    BlockArgument argument = scan.getStateArgs()[i];
+    if (!getEvents(argument.getType())) {
+      if (failed(bindState(scan, i)))
+        return failure();
+      continue;
+    }
+    Value next = scan.getYield().getStates()[i];
+    if (!events.count(next))
+      return scan.emitError("state ") << i << ": lists that are carried to the next step must be made by a neuron";
+    EventStorage carried = events.lookup(next);
+    for (Storage *storage : {&carried.ids, &carried.info, &carried.payload})
+      storage->shift = reverse ? 1 : 0;
+    events[argument] = carried;
+  }
+  phase->moveAfter(&program.getBody().front().back());
+  for (unsigned i = 0; i < scan.getStacked().size(); ++i)
+    if (failed(bindStacked(scan, i)))
+      return failure();
+  if (failed(lowerStages(ops)))
+    return failure();
+  // States kept as a history end as a value of their own.
+  for (unsigned i = 0; i < scan.getFinals().size(); ++i) {
+    Value last = scan.getFinals()[i], next = scan.getYield().getStates()[i];
+    if (last.use_empty() || storages.count(last) || getEvents(last.getType()))
+      continue;
+    int unitClass = classes.getClass(next);
+    Storage rows = storages.lookup(scan.getStateArgs()[i]);
+    rows.shift = reverse ? 0 : phaseSteps;
+    Storage end{ownBuffer(scan.getLoc(), layerOf(unitClass) + ".last", unitClass,
+                          cast<RankedTensorType>(last.getType()).getShape(), Layout::rows),
+                false, 0};
+    copyState(scan.getLoc(), "end", unitClass, rows, end);
+    storages[last] = end;
+  }
+  return success();
+}
+
+LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
+  if (ops.empty())
+    return success();
+  bool optimizer = llvm::any_of(ops, [](Operation *op) { return isa<SgdOp, AdamOp>(op); });
+  bool loss = llvm::any_of(ops, [](Operation *op) { return isa<CrossEntropyOp>(op); });
+  beginPhase(ops.front()->getLoc(), optimizer ? "update" : loss ? "loss" : "pass", 1, false);
+  for (Operation *op : ops) {
+    if (isa<SumTimeOp, RepeatTimeOp>(op))
+      return op->emitError("must be part of a scan; run snn-fuse-time-sums first");
+    if (failed(assignStage(op)))
+      return failure();
+  }
+  for (Operation *op : ops)
+    prepareLists(op);
+  // What a later phase or the caller reads is stored.
+  for (Operation *op : ops)
+    for (Value value : op->getResults())
+      if (stageOf.count(op) && !getEvents(value.getType()) && classes.getClass(value) >= 0 &&
+          llvm::any_of(value.getUsers(), [&](Operation *user) { return !llvm::is_contained(ops, user); })) {
+        int unitClass = classes.getClass(value);
+        Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + ".value", unitClass,
+                                  cast<RankedTensorType>(value.getType()).getShape(), Layout::rows),
+                        false, 0};
+        targets[value].push_back(storage);
+        storages[value] = storage;
+      }
+  for (Operation *op : ops)
+    if (stageOf.count(op))
+      for (Value value : op->getResults())
+        bindValue(op, value);
+  for (Operation *op : ops) {
+    if (auto entropy = dyn_cast<CrossEntropyOp>(op))
+      emitCrossEntropy(entropy);
+    if (isa<SgdOp, AdamOp>(op))
+      emitOptimizer(op);
+  }
+  return lowerStages(ops);
+}

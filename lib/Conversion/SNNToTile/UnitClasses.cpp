@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Union-find over the values of a model function, by what each operation combines unit by unit.
+#include "spikeloom/Conversion/SNNToTile/UnitClasses.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::snn;
+
+/// Does the value have units, i.e. is it dense with rows or a parameter of a layer?
+static bool hasUnits(Value value) {
+  if (!value)
+    return false;
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() == 0 || getEvents(type))
+    return false;
+  return !value.getDefiningOp<arith::ConstantOp>();
+}
+
+void UnitClasses::unite(Value a, Value b) {
+  if (hasUnits(a) && hasUnits(b))
+    sets.unionSets(a, b);
+}
+
+void UnitClasses::visit(Operation *op) {
+  // Splat constants belong to no class, results of comparisons to their operands'.
+  auto home = [&](Value events, Value neurons) {
+    if (events && neurons && getEvents(events.getType()))
+      homeOf[events] = neurons;
+  };
+  TypeSwitch<Operation *>(op)
+      .Case([&](ScanOp scan) {
+        YieldOp yield = scan.getYield();
+        for (auto [argument, sequence] : llvm::zip(scan.getStepArgs(), scan.getSequences()))
+          unite(argument, sequence);
+        for (auto [argument, init, state, last] :
+             llvm::zip(scan.getStateArgs(), scan.getInits(), yield.getStates(), scan.getFinals())) {
+          unite(argument, init);
+          unite(argument, state);
+          unite(argument, last);
+        }
+        for (auto [value, stacked] : llvm::zip(yield.getStepValues(), scan.getStacked()))
+          unite(value, stacked);
+      })
+      .Case([&](LinearOp linear) {
+        unite(linear.getResult(), linear.getWeight());
+        unite(linear.getResult(), linear.getBias());
+      })
+      .Case([&](LinearInputGradOp grad) { unite(grad.getGradient(), grad.getWeight()); })
+      .Case([&](LinearWeightGradOp grad) {
+        unite(grad.getGradient(), grad.getAccumulator());
+        unite(grad.getGradient(), grad.getResult());
+      })
+      .Case([&](BatchSumOp sum) {
+        unite(sum.getValue(), sum.getAccumulator());
+        unite(sum.getValue(), sum.getResult());
+      })
+      .Case([&](CrossEntropyOp) {})
+      .Case([&](ExpandOp) {})
+      .Case([&](NeuronOp neuron) {
+        for (Value value : {neuron.getMembrane(), neuron.getSpikes(), neuron.getNext(), neuron.getCompared(),
+                            neuron.getFired(), neuron.getDecays(), neuron.getThresholds()})
+          unite(neuron.getInput(), value);
+        home(neuron.getSpikes(), neuron.getNext());
+        home(neuron.getCompared(), neuron.getNext());
+      })
+      .Case<SgdOp, AdamOp>([&](Operation *optimizer) {
+        for (Value value : optimizer->getOperands().drop_back()) // the last one is `hyper`, which is not sharded
+          unite(optimizer->getOperand(0), value);
+        for (Value value : optimizer->getResults())
+          unite(optimizer->getOperand(0), value);
+      })
+      .Case([&](BroadcastOp broadcast) {
+        if (cast<RankedTensorType>(broadcast.getInput().getType()).getRank() == 1)
+          unite(broadcast.getInput(), broadcast.getResult());
+      })
+      .Default([&](Operation *other) { // works unit by unit
+        Value first;
+        auto join = [&](Value value) {
+          if (hasUnits(value))
+            first ? unite(first, value) : void(first = value);
+        };
+        for (Value value : other->getOperands())
+          join(value);
+        for (Value value : other->getResults())
+          join(value);
+      });
+}
+
+/// The name of a layer, from its weight's: `fc1.weight` -> `fc1`.
+static std::string layerName(StringRef parameter) {
+  auto [stem, suffix] = parameter.rsplit('.');
+  return (suffix.empty() ? parameter : stem).str();
+}
+
+void UnitClasses::number(func::FuncOp function) {
+  auto record = [&](Value value) {
+    if (!hasUnits(value) || classOf.count(value))
+      return;
+    Value leader = sets.findLeader(value) == sets.member_end() ? value : *sets.findLeader(value);
+    auto [it, isNew] = classOf.try_emplace(leader, int(classes.size()));
+    if (isNew)
+      classes.push_back({});
+    int number = it->second;
+    classOf[value] = number;
+    auto type = cast<RankedTensorType>(value.getType());
+    bool parameter = false;
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      if (argument.getOwner() == &function.getBody().front())
+        if (auto kind = function.getArgAttrOfType<ArgumentKindAttr>(argument.getArgNumber(), kKindAttr))
+          if ((parameter = kind.getValue() == ArgumentKind::parameter) && classes[number].name.empty())
+            if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr))
+              classes[number].name = layerName(name);
+    // A parameter has its units first; a stacked or stepwise value has them last.
+    bool parameterLike = parameter || (type.getRank() == 2 && llvm::any_of(value.getUsers(), [&](Operation *user) {
+                           return isa<SgdOp, AdamOp>(user) || (isa<LinearOp>(user) && user->getOperand(1) == value);
+                         }));
+    int64_t units = parameterLike ? type.getDimSize(0) : type.getShape().back();
+    if (!classes[number].units)
+      classes[number].units = units;
+    if (isa<BlockArgument>(value) || type.getRank() == 3)
+      classes[number].bytesPerUnit += type.getNumElements() / units * 4;
+  };
+  for (BlockArgument argument : function.getArguments())
+    if (!argument.use_empty())
+      record(argument);
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          record(argument);
+    for (Value result : op->getResults())
+      record(result);
+    if (auto linear = dyn_cast<LinearOp>(op)) {
+      UnitClass &c = classes[getClass(linear.getResult())];
+      int64_t in = cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(1);
+      EventsAttr events = getEvents(linear.getInput().getType());
+      c.fanIn += in;
+      c.listed += double(events ? std::min<int64_t>(events.getCapacity(), in) : in);
+    }
+  });
+  for (auto [i, c] : llvm::enumerate(classes))
+    if (c.name.empty())
+      c.name = "units" + std::to_string(i);
+}
+
+UnitClasses::UnitClasses(func::FuncOp function) {
+  function.walk([&](Operation *op) {
+    if (op != function)
+      visit(op);
+  });
+  // What is done at the support of a list is done where its neurons are.
+  function.walk([&](Operation *op) {
+    if (auto expand = dyn_cast<ExpandOp>(op))
+      unite(expand.getResult(), getHome(expand.getInput()));
+    if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
+      if (getEvents(adjoint.getCompared().getType()))
+        unite(adjoint.getInputCotangent(), getHome(adjoint.getCompared()));
+  });
+  number(function);
+}
+
+int UnitClasses::getClass(Value value) const {
+  auto it = classOf.find(value);
+  return it == classOf.end() ? -1 : it->second;
+}
+
+int UnitClasses::getHomeClass(Value events) const {
+  Value home = getHome(events);
+  return home ? getClass(home) : -1;
+}
+
+Value UnitClasses::getHome(Value events) const {
+  // Stacked and passed lists keep the home of the neuron that made them.
+  while (events) {
+    if (auto it = homeOf.find(events); it != homeOf.end())
+      return it->second;
+    if (auto result = dyn_cast<OpResult>(events)) {
+      if (auto scan = dyn_cast<ScanOp>(result.getOwner())) {
+        unsigned i = result.getResultNumber(), stacked = scan.getStacked().size();
+        events = i < stacked ? scan.getYield().getStepValues()[i] : scan.getYield().getStates()[i - stacked];
+      } else if (auto grad = dyn_cast<LinearInputGradOp>(result.getOwner())) {
+        events = grad.getSupport();
+      } else if (isa<AccumulateOp>(result.getOwner())) {
+        events = result.getOwner()->getOperand(0);
+      } else if (auto restrict = dyn_cast<RestrictOp>(result.getOwner())) {
+        events = restrict.getLike();
+      } else {
+        return {};
+      }
+    } else {
+      auto argument = cast<BlockArgument>(events);
+      auto scan = dyn_cast<ScanOp>(argument.getOwner()->getParentOp());
+      if (!scan)
+        return {};
+      unsigned i = argument.getArgNumber(), sequences = scan.getSequences().size();
+      events = i < sequences ? Value(scan.getSequences()[i]) : Value(scan.getYield().getStates()[i - sequences]);
+    }
+  }
+  return {};
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits the codelet of a unit stage. Three sections run one after another in every step:
+//   samples: workers take samples; synapses, neurons and arithmetic of the tile's units;
+//   weights: workers take ranges of inputs, so that each weight's gradient is added up by one worker in order;
+//   inputs:  workers take samples; the tile's part of the gradient of every input.
+#ifndef SPIKELOOM_CONVERSION_SNNTOTILE_UNITSTAGE_H
+#define SPIKELOOM_CONVERSION_SNNTOTILE_UNITSTAGE_H
+
+#include "Lowering.h"
+
+namespace spikeloom {
+
+class UnitStageEmitter {
+public:
+  UnitStageEmitter(Lowering &lowering, const UnitStage &stage);
+  void emit();
+
+private:
+  using Scalars = llvm::SmallVector<mlir::Value, 4>;
+  static constexpr int64_t kWorkers = 6;
+  /// Units that a worker keeps in registers at once.
+  static constexpr int64_t kUnroll = 4;
+
+  // Sections (UnitStage.cpp).
+  void emitSamples();
+  void emitWeightGradient(snn::LinearWeightGradOp op);
+  void emitBatchSum(snn::BatchSumOp op);
+  void emitInputGradient(snn::LinearInputGradOp op);
+  /// Calls `body` with the units of the tile, at most kUnroll at a time.
+  void forUnits(llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
+
+  // Operations of the samples section (UnitOps.cpp).
+  void emitOp(mlir::Operation *op);
+  void emitLinear(snn::LinearOp op);
+  Scalars emitNeuron(snn::NeuronOp op, unsigned k);
+  Scalars emitAdjoint(snn::NeuronAdjointOp op, unsigned k);
+  mlir::Value emitSurrogate(snn::SurrogateAttr surrogate, mlir::Value distance);
+  mlir::Value emitCompare(snn::Comparison cmp, mlir::Value a, mlir::Value b);
+  /// What an adjoint takes from its list entries: per unit, filled before the units are gone through.
+  void emitEntries(snn::NeuronAdjointOp op);
+  void emitEntries(snn::ExpandOp op);
+  mlir::Value cotangentAt(mlir::Value cotangent, mlir::Value position, mlir::Value unit);
+
+  // Values.
+  mlir::Value unit(mlir::Value value, unsigned k);
+  mlir::Value perUnit(mlir::Value parameter, llvm::APFloat otherwise, mlir::Value c);
+  mlir::Value loadOwn(mlir::Value value, mlir::Value c);
+  mlir::Value ownArgument(const Storage &storage, tile::Access access);
+  llvm::SmallVector<mlir::Value> at(const Storage &storage, llvm::ArrayRef<mlir::Value> indices);
+  mlir::Value scratch(mlir::Operation *op, int which);
+  mlir::Value listLength(const EventStorage &list, bool near);
+
+  Lowering &lowering;
+  const UnitStage &stage;
+  tile::FamilyOp family;
+  CodeletBuilder b;
+  int64_t perTile, batch = 0;
+  mlir::Value row, sample;
+  Scalars chunk; // the units that are in registers
+  llvm::DenseMap<mlir::Value, Scalars> current;                        // computed in this stage
+  llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value> loaded; // read from storage, by unit in registers
+  llvm::DenseMap<std::pair<mlir::Operation *, int>, mlir::Value> scratches;
+};
+
+} // namespace spikeloom
+#endif
