@@ -9,6 +9,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/Passes.h"
+#include "spikeloom/Conversion/Passes.h"
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.h"
 #include "spikeloom/Dialect/SNN/Transforms/Passes.h"
 #include "spikeloom/Dialect/Tile/IR/TileDialect.h"
@@ -24,4 +25,5 @@ void spikeloom::registerPasses() {
   mlir::registerTransformsPasses();
   snn::registerSNNPasses();
   tile::registerTilePasses();
+  registerConversionPasses();
 }

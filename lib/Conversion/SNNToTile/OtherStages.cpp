@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reductions over tiles, the loss, and the optimisers.
 #include "Lowering.h"
-#include "spikeloom/Dialect/Tile/IR/Polynomials.h"
+#include "ScalarMath.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -167,6 +167,7 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
   storages[op.getGradient()] = gradient;
   {
     CodeletBuilder b(op->getLoc(), module, "loss_samples", lossFamily);
+    ScalarMath math{b};
     Value logits = b.argument(storages.lookup(op.getLogits()), View::slice, Access::read, {samples, count}, rowSlice);
     Value labels = b.argument(storages.lookup(op.getLabels()), View::slice, Access::read, {samples}, sampleSlice);
     Value weights = b.argument(storages.lookup(op.getWeights()), View::slice, Access::read, {samples}, sampleSlice);
@@ -187,7 +188,7 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
                                       arith::SelectOp::create(b, above, c, old[1])};
           });
           Value sum = b.loop(zero, classes, ValueRange{b.f32(0)}, [&](Value c, ValueRange old) {
-            Value e = emitExp(b, arith::SubFOp::create(b, b.load(logits, {s, c}), best[0]));
+            Value e = polynomialExp(math, arith::SubFOp::create(b, b.load(logits, {s, c}), best[0]));
             b.store(e, out, {s, c});
             return SmallVector<Value>{arith::AddFOp::create(b, old[0], e)};
           })[0];
@@ -198,7 +199,7 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
             Value target = arith::SelectOp::create(b, own, b.f32(1), b.f32(0));
             b.store(arith::MulFOp::create(b, weight, arith::SubFOp::create(b, softmax, target)), out, {s, c});
           });
-          Value entropy = arith::SubFOp::create(b, arith::AddFOp::create(b, emitLog(b, sum), best[0]),
+          Value entropy = arith::SubFOp::create(b, arith::AddFOp::create(b, polynomialLog(math, sum), best[0]),
                                                 b.load(logits, {s, label}));
           b.store(arith::MulFOp::create(b, weight, entropy), loss, s);
           Value right = arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::eq, best[1], label),

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Deals the classes of units out over the tiles of a machine.
+#include "spikeloom/Conversion/SNNToTile/Placement.h"
+#include "mlir/IR/Builders.h"
+#include "spikeloom/Conversion/Passes.h"
+#include "spikeloom/Conversion/SNNToTile/UnitClasses.h"
+#include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include "spikeloom/Problem/Partition.h"
+
+namespace spikeloom {
+#define GEN_PASS_DEF_SNNPARTITIONPASS
+#include "spikeloom/Conversion/Passes.h.inc"
+} // namespace spikeloom
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::snn;
+
+static constexpr llvm::StringLiteral kPlacementAttr = "snn.placement";
+
+void spikeloom::setPlacement(func::FuncOp function, const Placement &placement) {
+  Builder builder(function.getContext());
+  SmallVector<Attribute> units;
+  for (const UnitPlacement &p : placement.units)
+    units.push_back(builder.getDenseI64ArrayAttr({p.perTile, p.group, p.first, p.tiles}));
+  auto number = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
+  function->setAttr(kPlacementAttr,
+                    builder.getDictionaryAttr({builder.getNamedAttr("machine", builder.getStringAttr(placement.machine)),
+                                               number("chips", placement.chips), number("first_tile", placement.firstTile),
+                                               number("end_tile", placement.endTile),
+                                               number("first_free", placement.firstFree),
+                                               builder.getNamedAttr("units", builder.getArrayAttr(units))}));
+}
+
+FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
+  auto dictionary = function->getAttrOfType<DictionaryAttr>(kPlacementAttr);
+  if (!dictionary)
+    return function.emitError("has no attribute '") << kPlacementAttr << "'; run snn-partition first";
+  Placement placement;
+  auto number = [&](StringRef name, int64_t &value) {
+    auto attribute = dictionary.getAs<IntegerAttr>(name);
+    if (attribute)
+      value = attribute.getInt();
+    return bool(attribute);
+  };
+  auto machine = dictionary.getAs<StringAttr>("machine");
+  auto units = dictionary.getAs<ArrayAttr>("units");
+  if (!machine || !units || !number("chips", placement.chips) || !number("first_tile", placement.firstTile) ||
+      !number("end_tile", placement.endTile) || !number("first_free", placement.firstFree))
+    return function.emitError("attribute '") << kPlacementAttr << "' lacks machine, chips, first_tile, end_tile, "
+                                                                  "first_free or units";
+  placement.machine = machine.str();
+  for (Attribute attribute : units) {
+    auto values = dyn_cast<DenseI64ArrayAttr>(attribute);
+    if (!values || values.size() != 4 || values[0] < 1 || values[1] < 1)
+      return function.emitError("attribute '") << kPlacementAttr << "': each of 'units' is [per_tile, group, first, tiles]";
+    placement.units.push_back({values[0], values[1], values[2], values[3]});
+  }
+  return placement;
+}
+
+/// Estimates per class: the memory planner and the cycle counter have the last word.
+static PartitionProblem problemFor(const Machine &machine, func::FuncOp function, const UnitClasses &classes) {
+  PartitionProblem problem = partitionProblemFor(machine);
+  int64_t batch = 1;
+  function.walk([&](LinearOp linear) { batch = cast<RankedTensorType>(linear.getInput().getType()).getDimSize(0); });
+  const InstructionCosts &costs = machine.instructions;
+  for (const UnitClass &c : classes.getClasses()) {
+    UnitFamilyRequest request;
+    request.name = c.name;
+    request.units = c.units;
+    request.memory.push_back({"weights, gradients, optimizer state and tapes", c.bytesPerUnit, 0, true, true});
+    // Lists and their gradients pass through every tile of the layer: ids of 2 bytes and a payload, twice.
+    request.memory.push_back({"staging of event lists", 0, int64_t(double(batch) * c.listed * 20), true, true});
+    // One entry of a list: an id, and per pair of units a 64-bit load beside the addition; per unit the neuron.
+    double perEntry = double(costs.deltaLoad), perUnit = double(costs.loadPair) / 2;
+    request.cyclesFixed = double(batch) * c.listed * perEntry;
+    request.cyclesPerUnit = double(batch) * (c.listed * perUnit + 12);
+    request.unitsPerVector = 2;
+    problem.unitFamilies.push_back(request);
+  }
+  return problem;
+}
+
+namespace {
+struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    auto function = getOperation().lookupSymbol<func::FuncOp>("main");
+    if (!function) {
+      getOperation().emitError("has no function @main to place");
+      return signalPassFailure();
+    }
+    Result<Machine> loaded = loadMachine(machine, chips);
+    if (!loaded) {
+      function.emitError() << loaded.error();
+      return signalPassFailure();
+    }
+    UnitClasses classes(function);
+    PartitionProblem problem = problemFor(*loaded, function, classes);
+    Result<Partition> solved = solvePartition(problem);
+    if (!solved) {
+      function.emitError() << solved.error();
+      return signalPassFailure();
+    }
+    if (auto wrong = verifyPartition(problem, *solved)) {
+      function.emitError() << "internal error: the partition is invalid: " << *wrong;
+      return signalPassFailure();
+    }
+    if (solved->tooLarge) {
+      function.emitError() << "the network does not fit the machine '" << loaded->name << "': "
+                           << solved->tooLarge->message();
+      return signalPassFailure();
+    }
+    Placement placement;
+    placement.machine = machine;
+    placement.chips = chips;
+    placement.firstTile = loaded->reservesFirstTile() ? 1 : 0;
+    placement.endTile = loaded->totalTiles();
+    placement.firstFree = placement.firstTile;
+    for (const runtime::Family &family : solved->unitFamilies) {
+      placement.units.push_back({family.perTile, family.group, family.firstTile, family.tiles});
+      placement.firstFree = std::max(placement.firstFree, family.firstTile + family.tiles);
+    }
+    setPlacement(function, placement);
+    function.walk([&](LinearInputGradOp grad) {
+      const UnitPlacement &p = placement.units[classes.getClass(grad.getGradient())];
+      grad.setPlacement(ArrayRef<int64_t>{p.group, p.perTile});
+    });
+    function->emitRemark() << "placed " << classes.getClasses().size() << " layers on " << solved->tilesUsed
+                           << " tiles; the busiest tile is " << int64_t(solved->distance() * 100 + 0.5)
+                           << " % above the lower bound";
+  }
+};
+} // namespace
