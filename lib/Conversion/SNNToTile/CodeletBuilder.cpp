@@ -108,7 +108,7 @@ SmallVector<Value> CodeletBuilder::loop(Value from, Value to, ValueRange inits, 
                                    setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
                                    scf::YieldOp::create(*this, body(iv, values));
                                  });
-  return llvm::to_vector(loop.getResults());
+  return SmallVector<Value>(loop.getResults());
 }
 
 void CodeletBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {

@@ -148,7 +148,8 @@ void Lowering::emitLists(Operation *op) {
       Value sampleFirst = b.mul(b.div(b.getTask(), shape.segments), b.index(shape.samples));
       Value samples = b.min(b.index(shape.samples), b.sub(b.index(batch), sampleFirst));
       b.workers(kWorkers, [&](Value worker) {
-        auto [from, to] = b.share(worker, kWorkers, shape.segment);
+        std::pair<Value, Value> range = b.share(worker, kWorkers, shape.segment);
+        Value from = range.first, to = range.second;
         Value end = b.min(to, present);
         b.loop(b.index(0), samples, [&](Value s) {
           auto fires = [&](Value x, Value i) -> Value {
@@ -209,7 +210,8 @@ void Lowering::emitLists(Operation *op) {
     Value samples = b.min(b.index(shape.samples), b.sub(b.index(batch), sampleFirst));
     Value capacity = b.index(list.capacity), zero = b.index(0);
     b.workers(kWorkers, [&](Value worker) {
-      auto [from, to] = b.share(worker, kWorkers, sublists);
+      std::pair<Value, Value> range = b.share(worker, kWorkers, sublists);
+        Value from = range.first, to = range.second;
       b.loop(zero, samples, [&](Value s) {
         auto count = [&](Value q, int64_t which) {
           return b.loadIndex(counts, {t, b.div(q, kWorkers), s, b.rem(q, kWorkers), b.index(which)});
@@ -277,7 +279,7 @@ void Lowering::emitLists(Operation *op) {
               b.setInsertionPointToStart(choice.elseBlock());
               scf::YieldOp::create(b, old);
             }
-            return llvm::to_vector(choice.getResults());
+            return SmallVector<Value>(choice.getResults());
           });
           b.storeIndex(range[0], info, {t, s, worker});
         });

@@ -18,8 +18,8 @@ Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp 
   nextIndexTile = placement.firstHelper();
   for (auto [i, unitClass] : llvm::enumerate(classes.getClasses())) {
     const UnitPlacement &p = placement.units[i];
-    familyOf[i] = FamilyOp::create(builder, function.getLoc(), uniqueName(unitClass.name), p.tiles, p.first,
-                                   unitClass.units, p.perTile, p.group);
+    familyOf[i] = FamilyOp::create(builder, function.getLoc(), FamilyType::get(function.getContext()),
+                                   uniqueName(unitClass.name), p.tiles, p.first, unitClass.units, p.perTile, p.group);
   }
 }
 
@@ -37,7 +37,8 @@ FamilyOp Lowering::indexFamily(StringRef name, int64_t tasks) {
   int64_t first = nextIndexTile;
   nextIndexTile += tasks;
   OpBuilder builder = OpBuilder::atBlockBegin(&program.getBody().front());
-  return FamilyOp::create(builder, program.getLoc(), uniqueName(name), tasks, first, 0, 1, 1);
+  return FamilyOp::create(builder, program.getLoc(), FamilyType::get(program.getContext()), uniqueName(name), tasks,
+                          first, 0, 1, 1);
 }
 
 BufferOp Lowering::buffer(Location loc, StringRef name, ArrayRef<int64_t> shape, Type element) {
@@ -48,7 +49,6 @@ BufferOp Lowering::buffer(Location loc, StringRef name, ArrayRef<int64_t> shape,
     if (isa<FamilyOp, BufferOp>(op))
       last = &op;
   last ? builder.setInsertionPointAfter(last) : builder.setInsertionPointToStart(&program.getBody().front());
-  OperationState state(loc, BufferOp::getOperationName());
   auto op = BufferOp::create(builder, loc, MemRefType::get(shape, element), Value(), uniqueName(name), Home::host,
                              Layout::rows, SliceAttr(), false, false, false, APFloat(0.0f), 0, 0, 0, -1);
   if (!shape.empty())
@@ -77,7 +77,7 @@ BufferOp Lowering::sliceBuffer(Location loc, StringRef name, FamilyOp owner, Arr
   BufferOp op = buffer(loc, name, shape, element);
   op.getFamilyMutable().assign(owner.getResult());
   op.setHome(Home::slice);
-  op.setSlice(slice);
+  op.setSliceAttr(slice);
   op.setSteps(steps);
   return op;
 }
@@ -161,7 +161,7 @@ LogicalResult Lowering::lowerResults(func::ReturnOp op) {
                    shape, transposed, false, APFloat(0.0f), of ? of.getValue() : state ? state.getValue() : "",
                    ElementsAttr());
   }
-  return success();
+  return mlir::success();
 }
 
 LogicalResult Lowering::run() {
@@ -183,5 +183,5 @@ LogicalResult Lowering::run() {
       flat.push_back(&op);
     }
   }
-  return success();
+  return mlir::success();
 }

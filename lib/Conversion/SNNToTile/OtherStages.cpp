@@ -92,7 +92,8 @@ void Lowering::emitReduction(LinearInputGradOp op) {
     Value samples = b.min(b.index(shape.samples), b.sub(b.index(batch), sampleFirst));
     Value first = b.mul(b.rem(b.getTask(), shape.segments), b.index(shape.segment));
     b.workers(kWorkers, [&](Value worker) {
-      auto [lo, hi] = b.share(worker, kWorkers, shape.segment);
+      std::pair<Value, Value> range = b.share(worker, kWorkers, shape.segment);
+        Value lo = range.first, hi = range.second;
       b.loop(zero, samples, [&](Value s) {
         Value n = listed ? b.loadIndex(info, {t, s, b.index(7)}) : b.index(width);
         Value end = b.min(hi, b.max(zero, b.sub(n, first)));
@@ -177,7 +178,8 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
     b.steps(false, [&](Value) {
       Value present = b.min(b.index(samples), b.sub(b.index(batch), b.mul(b.getTask(), b.index(samples))));
       b.workers(kWorkers, [&](Value worker) {
-        auto [from, to] = b.share(worker, kWorkers, samples);
+        std::pair<Value, Value> range = b.share(worker, kWorkers, samples);
+        Value from = range.first, to = range.second;
         Value zero = b.index(0), classes = b.index(count);
         b.loop(from, b.min(to, present), [&](Value s) {
           Value start = b.load(logits, {s, zero});
@@ -252,7 +254,8 @@ void Lowering::emitOptimizer(Operation *op) {
   b.steps(false, [&](Value) {
     Value rate = b.load(factors, b.index(0)), correction = adam ? b.load(factors, b.index(1)) : Value();
     b.workers(kWorkers, [&](Value worker) {
-      auto [from, to] = b.share(worker, kWorkers, matrix ? rows : perTile);
+      std::pair<Value, Value> range = b.share(worker, kWorkers, matrix ? rows : perTile);
+        Value from = range.first, to = range.second;
       auto update = [&](ValueRange at) {
         auto multiply = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, x, y); };
         auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); };

@@ -57,7 +57,7 @@ int Lowering::levelAfter(Value value, bool exchanged) const {
 
 LogicalResult Lowering::assignStage(Operation *op) {
   if (isExpression(op) || isa<arith::ConstantOp, CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op))
-    return success();
+    return mlir::success();
   int unitClass = -1;
   if (auto grad = dyn_cast<LinearInputGradOp>(op))
     unitClass = classes.getClass(grad.getGradient());
@@ -76,7 +76,7 @@ LogicalResult Lowering::assignStage(Operation *op) {
   stage.unitClass = unitClass;
   stage.level = level;
   stage.ops.push_back(op);
-  return success();
+  return mlir::success();
 }
 
 /// Gives a value of the phase a buffer if another stage reads it, or a later part of its own stage.
@@ -128,7 +128,8 @@ void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage fr
   Value target = codelet.argument(to, View::own, Access::write, {batch, perTile});
   codelet.steps(false, [&](Value t) {
     codelet.workers(6, [&](Value worker) {
-      auto [lo, hi] = codelet.share(worker, 6, batch);
+      std::pair<Value, Value> range = codelet.share(worker, 6, batch);
+        Value lo = range.first, hi = range.second;
       codelet.loop(lo, hi, [&](Value b) {
         codelet.loop(codelet.index(0), codelet.index(perTile), [&](Value c) {
           auto at = [&](const Storage &s) { return s.steps ? SmallVector<Value>{t, b, c} : SmallVector<Value>{b, c}; };
@@ -143,15 +144,15 @@ void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage fr
 LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
   Value stacked = scan.getStacked()[i], value = scan.getYield().getStepValues()[i];
   if (stacked.use_empty())
-    return success();
+    return mlir::success();
   if (getEvents(value.getType())) {
     events[stacked] = events.lookup(value);
-    return success();
+    return mlir::success();
   }
   Operation *op = value.getDefiningOp();
   if (auto found = storages.find(value); found != storages.end() && found->second.steps) {
     storages[stacked] = found->second; // a row for every step already
-    return success();
+    return mlir::success();
   }
   if (!op || !stageOf.count(op))
     return scan.emitError("stacks a value (result ") << i << ") that no operation of its body computes";
@@ -161,7 +162,7 @@ LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
                   true, 0};
   targets[value].push_back(storage);
   storages[stacked] = storage;
-  return success();
+  return mlir::success();
 }
 
 LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
@@ -170,7 +171,7 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
   Location loc = scan.getLoc();
   if (next == argument) { // never changes
     storages[argument] = storages[last] = storages.lookup(init);
-    return success();
+    return mlir::success();
   }
   Operation *producer = next.getDefiningOp();
   if (!producer || producer->getBlock() != argument.getOwner())
@@ -214,7 +215,7 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
     }
     storages[argument] = storages[last] = storage;
     targets[next].push_back(storage);
-    return success();
+    return mlir::success();
   }
 
   // Another stage reads the old value, so every step has a row: row t is the value before step t when time runs
@@ -226,7 +227,7 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
   targets[next].push_back({rows, true, reverse ? 0 : 1});
   if (!splat)
     copyState(loc, "start", unitClass, storages[init], {rows, true, reverse ? phaseSteps : 0});
-  return success();
+  return mlir::success();
 }
 
 LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
@@ -244,7 +245,7 @@ LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
     if (auto grad = dyn_cast<LinearInputGradOp>(op))
       emitReduction(grad);
   }
-  return success();
+  return mlir::success();
 }
 
 LogicalResult Lowering::lowerScan(ScanOp scan) {
@@ -307,12 +308,12 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
     copyState(scan.getLoc(), "end", unitClass, rows, end);
     storages[last] = end;
   }
-  return success();
+  return mlir::success();
 }
 
 LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
   if (ops.empty())
-    return success();
+    return mlir::success();
   bool optimizer = llvm::any_of(ops, [](Operation *op) { return isa<SgdOp, AdamOp>(op); });
   bool loss = llvm::any_of(ops, [](Operation *op) { return isa<CrossEntropyOp>(op); });
   beginPhase(ops.front()->getLoc(), optimizer ? "update" : loss ? "loss" : "pass", 1, false);

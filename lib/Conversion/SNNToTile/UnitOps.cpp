@@ -348,7 +348,7 @@ void UnitStageEmitter::emitOp(Operation *op) {
                 state.addOperands(unit(operand, k));
               for (Type type : elementwise->getResultTypes())
                 state.addTypes(cast<RankedTensorType>(type).getElementType());
-              state.addAttributes(elementwise->getDiscardableAttrs());
+              state.addAttributes(SmallVector<NamedAttribute>(elementwise->getDiscardableAttrs()));
               state.propertiesAttr = elementwise->getPropertiesAsAttribute();
               return Scalars(b.create(state)->getResults());
             });

@@ -39,7 +39,7 @@ SmallVector<Value> UnitStageEmitter::at(const Storage &storage, ArrayRef<Value> 
 }
 
 Value UnitStageEmitter::ownArgument(const Storage &storage, Access access) {
-  SmallVector<int64_t> shape(cast<MemRefType>(storage.buffer.getType()).getShape());
+  SmallVector<int64_t> shape(cast<MemRefType>(BufferOp(storage.buffer).getType()).getShape());
   if (storage.steps)
     shape.erase(shape.begin());
   shape.back() = perTile;
@@ -102,7 +102,8 @@ void UnitStageEmitter::emit() {
 
 void UnitStageEmitter::emitSamples() {
   b.workers(kWorkers, [&](Value worker) {
-    auto [from, to] = b.share(worker, kWorkers, batch);
+    std::pair<Value, Value> range = b.share(worker, kWorkers, batch);
+        Value from = range.first, to = range.second;
     b.loop(from, to, [&](Value s) {
       sample = s;
       for (Operation *op : stage.ops) {
@@ -142,7 +143,8 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
     if (!getEvents(op.getInput().getType())) {
       Storage dense = lowering.storages.lookup(op.getInput());
       Value x = b.argument(dense, View::broadcast, Access::read, {batch, in});
-      auto [from, to] = b.share(worker, kWorkers, in);
+      std::pair<Value, Value> range = b.share(worker, kWorkers, in);
+        Value from = range.first, to = range.second;
       b.loop(from, to, [&](Value i) {
         forUnits([&](ArrayRef<Value> units) {
           SmallVector<Value> sums;
@@ -192,7 +194,8 @@ void UnitStageEmitter::emitBatchSum(BatchSumOp op) {
   Value v = ownArgument(value, Access::read);
   Value sum = ownArgument(target, Access::update);
   b.workers(kWorkers, [&](Value worker) {
-    auto [from, to] = b.share(worker, kWorkers, perTile);
+    std::pair<Value, Value> range = b.share(worker, kWorkers, perTile);
+        Value from = range.first, to = range.second;
     b.loop(from, to, [&](Value c) {
       Value total = b.loop(b.index(0), b.index(batch), ValueRange{b.load(sum, c)}, [&](Value s, ValueRange old) {
         return SmallVector<Value>{arith::AddFOp::create(b, old[0], b.load(v, at(value, {s, c})))};
@@ -215,7 +218,8 @@ void UnitStageEmitter::emitInputGradient(LinearInputGradOp op) {
   Value ids = listed ? b.argument(list.ids, View::broadcast, Access::read, {batch, list.capacity}) : Value();
   bool inRegisters = perTile <= 2 * kUnroll;
   b.workers(kWorkers, [&](Value worker) {
-    auto [from, to] = b.share(worker, kWorkers, batch);
+    std::pair<Value, Value> range = b.share(worker, kWorkers, batch);
+        Value from = range.first, to = range.second;
     b.loop(from, to, [&](Value s) {
       sample = s;
       SmallVector<Value> gradients;
