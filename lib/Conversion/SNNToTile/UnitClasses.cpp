@@ -57,8 +57,7 @@ void UnitClasses::visit(Operation *op) {
         unite(sum.getValue(), sum.getAccumulator());
         unite(sum.getValue(), sum.getResult());
       })
-      .Case([&](CrossEntropyOp) {})
-      .Case([&](ExpandOp) {})
+      .Case<CrossEntropyOp, ExpandOp, YieldOp, func::ReturnOp>([](Operation *) {})
       .Case([&](NeuronOp neuron) {
         for (Value value : {neuron.getMembrane(), neuron.getSpikes(), neuron.getNext(), neuron.getCompared(),
                             neuron.getFired(), neuron.getDecays(), neuron.getThresholds()})
@@ -96,10 +95,22 @@ static std::string layerName(StringRef parameter) {
 }
 
 void UnitClasses::number(func::FuncOp function) {
-  auto record = [&](Value value) {
-    if (!hasUnits(value) || classOf.count(value))
+  auto leaderOf = [&](Value value) {
+    return sets.findLeader(value) == sets.member_end() ? value : *sets.findLeader(value);
+  };
+  // Only what some tile computes unit by unit needs a family: not what is read as a whole or at list entries.
+  llvm::DenseSet<Value> computed;
+  function.walk([&](Operation *op) {
+    if (isa<ScanOp, CompressOp, CrossEntropyOp, LinearInputGradOp, arith::ConstantOp>(op))
       return;
-    Value leader = sets.findLeader(value) == sets.member_end() ? value : *sets.findLeader(value);
+    for (Value result : op->getResults())
+      if (hasUnits(result))
+        computed.insert(leaderOf(result));
+  });
+  auto record = [&](Value value) {
+    if (!hasUnits(value) || classOf.count(value) || !computed.contains(leaderOf(value)))
+      return;
+    Value leader = leaderOf(value);
     auto [it, isNew] = classOf.try_emplace(leader, int(classes.size()));
     if (isNew)
       classes.push_back({});

@@ -71,4 +71,26 @@ def TileStrictPass : Pass<"tile-strict", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def TileSchedulePass : Pass<"tile-schedule", "::mlir::ModuleOp"> {
+  let summary = "decide in which superstep every compute step runs";
+  let description = [{
+    For every phase, derives from the buffers which compute step reads what which other made (and how many steps
+    earlier), and finds the smallest interval between chunks of time and the earliest offsets. Sets how many steps of
+    a buffer the tiles must keep (`window`) where nobody reads it after the phase.
+
+    Example: three layers without feedback get `interval(1)` and offsets that grow by the stages between them.
+  }];
+}
+
+def TilePlanMemoryPass : Pass<"tile-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "give every buffer and every staging copy an address on its tiles, and cost the exchanges";
+  let description = [{
+    Collects what lies on which tiles during which phase, solves one memory problem for the program, verifies the plan
+    by an independent sweep, and writes addresses. A program that does not fit is refused with the tile, the bytes over,
+    the five largest contributors and remedies.
+
+    Example: `%w = tile.buffer "fc1.weight" on %fc1 {address = 16384 : i64, …}`
+  }];
+}
+
 #endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Addresses of buffers and staging copies, and the cost of the exchanges that fill the copies.
+#include "mlir/IR/Builders.h"
+#include "spikeloom/Dialect/Tile/IR/TileOps.h"
+#include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
+#include "spikeloom/Problem/Memory.h"
+#include "llvm/ADT/MapVector.h"
+#include <cmath>
+
+namespace spikeloom::tile {
+#define GEN_PASS_DEF_TILEPLANMEMORYPASS
+#include "spikeloom/Dialect/Tile/Transforms/TilePasses.h.inc"
+} // namespace spikeloom::tile
+
+using namespace mlir;
+using namespace spikeloom;
+using namespace spikeloom::tile;
+
+static int64_t elementBytes(BufferOp buffer) {
+  return cast<MemRefType>(buffer.getType()).getElementType().getIntOrFloatBitWidth() / 8;
+}
+
+static int64_t product(ArrayRef<int64_t> dims) {
+  int64_t result = 1;
+  for (int64_t dim : dims)
+    result *= dim;
+  return result;
+}
+
+static ArrayRef<int64_t> stepShape(BufferOp buffer) {
+  return cast<MemRefType>(buffer.getType()).getShape().drop_front(buffer.getSteps() ? 1 : 0);
+}
+
+/// Is the buffer the private result of every tile that a reduction sums?
+static bool isPartials(BufferOp buffer) {
+  for (OpOperand &use : buffer->getUses())
+    if (auto stage = dyn_cast<ComputeOp>(use.getOwner()))
+      if (cast<ArgumentAttr>(stage.getViews()[use.getOperandNumber() - 1]).getView() == View::partials)
+        return true;
+  return false;
+}
+
+/// Bytes of one step on a tile of the buffer's family.
+static int64_t homeBytes(BufferOp buffer, FamilyOp family) {
+  if (buffer.getHome() == Home::slice)
+    return product(buffer.getSlice()->getExtents()) * elementBytes(buffer);
+  ArrayRef<int64_t> shape = stepShape(buffer);
+  if (isPartials(buffer))
+    return product(shape) * elementBytes(buffer);
+  return product(shape.drop_back()) * int64_t(family.getPerTile()) * elementBytes(buffer);
+}
+
+/// Does the codelet work on the buffer where it lies? The runtime's isAtHome() says the same of a manifest.
+static bool isAtHome(ComputeOp stage, BufferOp buffer, ArgumentAttr view) {
+  if (buffer.getHome() == Home::host || buffer.getFamily() != stage.getFamily())
+    return false;
+  switch (view.getView()) {
+  case View::own:
+    return buffer.getHome() == Home::own;
+  case View::partials:
+    return !stage.getGroupSum();
+  case View::slice:
+    return buffer.getHome() == Home::slice && (!view.getSlice() || view.getSlice() == *buffer.getSlice());
+  case View::broadcast:
+    return false;
+  }
+  return false;
+}
+
+/// Bytes of the staging copy of one step.
+static int64_t stagingBytes(ComputeOp stage, BufferOp buffer, ArgumentAttr view) {
+  int64_t size = elementBytes(buffer);
+  if (!view.getSteps() && buffer.getSteps() && view.getView() != View::partials)
+    size *= cast<MemRefType>(buffer.getType()).getDimSize(0);
+  if (view.getView() == View::slice)
+    return size * product((view.getSlice() ? view.getSlice() : *buffer.getSlice()).getExtents());
+  if (view.getView() == View::own) {
+    auto family = stage.getFamily().getDefiningOp<FamilyOp>();
+    return size * product(stepShape(buffer).drop_back()) * int64_t(family.getPerTile());
+  }
+  if (view.getView() == View::partials) {
+    int64_t tiles = buffer.getFamily().getDefiningOp<FamilyOp>().getTiles();
+    return size * tiles * (view.getSlice() ? product(view.getSlice().getExtents()) : product(stepShape(buffer)));
+  }
+  return size * product(stepShape(buffer));
+}
+
+/// What a buffer is, for people whose network does not fit.
+static StringRef kindOf(BufferOp buffer) {
+  StringRef name = buffer.getBuffer();
+  for (Operation *user : buffer->getUsers())
+    if (auto port = dyn_cast<PortOp>(user))
+      return port.getRole() == "parameter"   ? "weights"
+             : port.getRole() == "optimizer" ? "optimizer state"
+             : port.getRole() == "gradient"  ? "weight gradients"
+                                             : port.getRole();
+  if (isPartials(buffer))
+    return "partial sums";
+  if (name.contains(".piece") || name.contains(".compared"))
+    return "list building";
+  return buffer.getSteps() && !buffer.getWindow() ? "event tapes and history" : "state";
+}
+
+namespace {
+struct Staged {
+  ComputeOp stage;
+  unsigned argument;
+  int64_t request;
+};
+
+struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemoryPass> {
+  LogicalResult plan(ProgramOp program, const Machine &machine) {
+    MemoryProblem problem = memoryProblemFor(machine);
+    SmallVector<PhaseOp> phases(program.getBody().getOps<PhaseOp>());
+    llvm::DenseMap<Operation *, int64_t> phaseNumber;
+    for (auto [i, phase] : llvm::enumerate(phases))
+      phaseNumber[phase] = int64_t(i);
+    int64_t lastPhase = std::max<int64_t>(0, int64_t(phases.size()) - 1);
+
+    auto request = [&](FamilyOp family, StringRef name, StringRef kind, int64_t bytes, int64_t first, int64_t last) {
+      MemoryRequest r;
+      r.name = name.str();
+      r.family = family.getFamily().str();
+      r.kind = kind.str();
+      r.bytes = std::max<int64_t>(8, (bytes + 7) / 8 * 8);
+      r.firstTime = first;
+      r.lastTime = last;
+      r.firstTile = int64_t(family.getFirst());
+      r.tiles = int64_t(family.getTiles());
+      problem.requests.push_back(r);
+      return int64_t(problem.requests.size()) - 1;
+    };
+    llvm::MapVector<Operation *, int64_t> homes;
+    for (auto buffer : program.getBody().getOps<BufferOp>()) {
+      if (buffer.getHome() == Home::host)
+        continue;
+      auto family = buffer.getFamily().getDefiningOp<FamilyOp>();
+      // What people name, what survives a run, and what is filled before it, is there all the time.
+      bool always = buffer.getPersistent() || buffer.getClear();
+      int64_t first = lastPhase, last = 0;
+      for (Operation *user : buffer->getUsers()) {
+        if (auto stage = dyn_cast<ComputeOp>(user)) {
+          int64_t phase = phaseNumber[stage->getParentOp()];
+          first = std::min(first, phase);
+          last = std::max(last, phase);
+        } else {
+          always = true;
+        }
+      }
+      if (always)
+        first = 0, last = lastPhase;
+      int64_t rows = !buffer.getSteps() ? 1 : cast<MemRefType>(buffer.getType()).getDimSize(0);
+      if (buffer.getSteps() && buffer.getWindow())
+        rows = int64_t(buffer.getWindow());
+      homes[buffer] = request(family, buffer.getBuffer(), kindOf(buffer), rows * homeBytes(buffer, family),
+                              std::min(first, last), last);
+    }
+    SmallVector<Staged> staged;
+    for (PhaseOp phase : phases)
+      for (auto stage : phase.getBody().getOps<ComputeOp>()) {
+        auto family = stage.getFamily().getDefiningOp<FamilyOp>();
+        int64_t bytesPerTile = 0;
+        double cycles = 0;
+        for (auto [i, value] : llvm::enumerate(stage.getArguments())) {
+          auto buffer = value.getDefiningOp<BufferOp>();
+          auto view = cast<ArgumentAttr>(stage.getViews()[i]);
+          if (isAtHome(stage, buffer, view))
+            continue;
+          int64_t bytes = stagingBytes(stage, buffer, view);
+          staged.push_back({stage, unsigned(i),
+                            request(family, (stage.getCodelet() + "." + buffer.getBuffer()).str(), "staging copies", bytes,
+                                    phaseNumber[phase], phaseNumber[phase])});
+          if (buffer.getHome() == Home::host || view.getAccess() == Access::write)
+            continue; // streamed by the host, which is counted there
+          bytesPerTile += bytes;
+          cycles += double(bytes) / machine.exchangeRate(view.getView() == View::broadcast);
+        }
+        stage.setExchangeBytes(bytesPerTile);
+        stage.setExchangeCycles(bytesPerTile ? int64_t(std::ceil(cycles)) + machine.exchange.fixedCycles : 0);
+      }
+    Result<MemoryPlan> solved = solveMemory(problem);
+    if (!solved)
+      return program.emitError() << solved.error();
+    if (auto wrong = verifyMemory(problem, *solved))
+      return program.emitError() << "internal error: the memory plan is invalid: " << *wrong;
+    if (solved->tooLarge)
+      return program.emitError() << "the network does not fit the machine '" << machine.name
+                                 << "': " << solved->tooLarge->message();
+    for (auto &[op, number] : homes)
+      cast<BufferOp>(op).setAddress(solved->offsets[number]);
+    for (Staged &copy : staged) {
+      SmallVector<Attribute> views(copy.stage.getViews().getAsRange<Attribute>());
+      auto view = cast<ArgumentAttr>(views[copy.argument]);
+      views[copy.argument] = ArgumentAttr::get(&getContext(), view.getView(), view.getAccess(), view.getSteps(),
+                                               view.getShift(), solved->offsets[copy.request], view.getSlice());
+      copy.stage.setViewsAttr(ArrayAttr::get(&getContext(), views));
+    }
+    Builder builder(&getContext());
+    int64_t tilesUsed = 0;
+    for (const TileTotal &total : solved->tiles)
+      tilesUsed += total.tiles;
+    program->setAttr("tile.memory", builder.getDictionaryAttr(
+                                        {builder.getNamedAttr("max", builder.getI64IntegerAttr(solved->peak)),
+                                         builder.getNamedAttr("mean", builder.getF64FloatAttr(solved->meanEnd())),
+                                         builder.getNamedAttr("tiles", builder.getI64IntegerAttr(tilesUsed))}));
+    program.emitRemark() << "largest tile holds " << solved->peak << " of " << machine.tileMemoryBytes
+                         << " bytes (no plan needs less than " << solved->lowerBound << "), " << tilesUsed
+                         << " tiles are used";
+    return mlir::success();
+  }
+
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<ProgramOp>()) {
+      Result<Machine> machine = loadMachine(program.getMachine().str(), int64_t(program.getChips()));
+      if (!machine) {
+        program.emitError() << machine.error();
+        return signalPassFailure();
+      }
+      if (failed(plan(program, *machine)))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace
