@@ -14,6 +14,7 @@
 #include "spikeloom/Dialect/SNN/Transforms/Passes.h"
 #include "spikeloom/Dialect/Tile/IR/TileDialect.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
+#include "spikeloom/Pipelines/Compile.h"
 
 void spikeloom::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect,
@@ -26,4 +27,5 @@ void spikeloom::registerPasses() {
   snn::registerSNNPasses();
   tile::registerTilePasses();
   registerConversionPasses();
+  registerCompilePipelines();
 }

@@ -2,10 +2,12 @@
 // Deals the classes of units out over the tiles of a machine.
 #include "spikeloom/Conversion/SNNToTile/Placement.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Remarks.h"
 #include "spikeloom/Conversion/Passes.h"
 #include "spikeloom/Conversion/SNNToTile/UnitClasses.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
 #include "spikeloom/Problem/Partition.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace spikeloom {
 #define GEN_PASS_DEF_SNNPARTITIONPASS
@@ -128,9 +130,10 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       const UnitPlacement &p = placement.units[classes.getClass(grad.getGradient())];
       grad.setPlacement(ArrayRef<int64_t>{p.group, p.perTile});
     });
-    function->emitRemark() << "placed " << classes.getClasses().size() << " layers on " << solved->tilesUsed
-                           << " tiles; the busiest tile is " << int64_t(solved->distance() * 100 + 0.5)
-                           << " % above the lower bound";
+    remark::analysis(function.getLoc(), remark::RemarkOpts::name("partition").category("placement"))
+        << llvm::formatv("placed {0} layers on {1} tiles; the busiest tile is {2} % above the lower bound",
+                         classes.getClasses().size(), solved->tilesUsed, int64_t(solved->distance() * 100 + 0.5))
+               .str();
   }
 };
 } // namespace

@@ -33,6 +33,8 @@ struct ConvertPass : spikeloom::impl::ConvertSNNToTilePassBase<ConvertPass> {
     OpBuilder builder(function);
     auto program = tile::ProgramOp::create(builder, function.getLoc(), "program", placement->machine, placement->chips);
     program.getBody().push_back(new Block);
+    if (Attribute training = function->getAttr("snn.training"))
+      program->setAttr("snn.training", training);
     if (failed(Lowering(function, *placement, program).run()))
       return signalPassFailure();
     function.erase();

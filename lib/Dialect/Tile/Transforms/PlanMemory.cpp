@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Addresses of buffers and staging copies, and the cost of the exchanges that fill the copies.
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Remarks.h"
 #include "spikeloom/Dialect/Tile/IR/TileOps.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
 #include "spikeloom/Problem/Memory.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 namespace spikeloom::tile {
@@ -203,9 +205,10 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
                                         {builder.getNamedAttr("max", builder.getI64IntegerAttr(solved->peak)),
                                          builder.getNamedAttr("mean", builder.getF64FloatAttr(solved->meanEnd())),
                                          builder.getNamedAttr("tiles", builder.getI64IntegerAttr(tilesUsed))}));
-    program.emitRemark() << "largest tile holds " << solved->peak << " of " << machine.tileMemoryBytes
-                         << " bytes (no plan needs less than " << solved->lowerBound << "), " << tilesUsed
-                         << " tiles are used";
+    remark::analysis(program.getLoc(), remark::RemarkOpts::name("memory").category("placement"))
+        << llvm::formatv("largest tile holds {0} of {1} bytes (no plan needs less than {2}), {3} tiles are used",
+                         solved->peak, machine.tileMemoryBytes, solved->lowerBound, tilesUsed)
+               .str();
     return mlir::success();
   }
 

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The way of a model through the compiler, in named phases.
+#ifndef SPIKELOOM_PIPELINES_COMPILE_H
+#define SPIKELOOM_PIPELINES_COMPILE_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Support/Timing.h"
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mlir {
+class OpPassManager;
+}
+
+namespace spikeloom {
+
+struct CompileOptions {
+  std::string machine = "bow";
+  int64_t chips = 1;
+  // Events: see snn-choose-events.
+  double maxActivity = 0, secondThreshold = 0;
+  std::vector<std::string> inputCapacity, binaryInputs, capacity;
+  // Training: see snn-training-step.
+  bool train = false;
+  std::string loss = "cross_entropy", readout = "spike_count", optimizer = "adam", surrogate = "fast_sigmoid:25";
+  std::string detachReset;
+  double learningRate = 1e-3;
+  // Code.
+  std::string hostCpu = "native";
+};
+
+/// A phase of the compiler: its name (for --stop-after and --dump-phases), what it does, and its passes.
+struct CompilePhase {
+  std::string name, summary;
+  std::function<void(mlir::OpPassManager &)> build;
+};
+
+/// The phases in order: events, training, placement, tile, schedule, memory, codelets.
+std::vector<CompilePhase> compilePhases(const CompileOptions &options);
+
+/// Registers every phase as a pipeline `spikeloom-<phase>` with default options, for snn-opt.
+void registerCompilePipelines();
+
+/// The main program of snn-compile; returns its exit code (0 done, 1 input at fault, 2 usage, 3 our defect).
+int compileTool(int argc, char **argv);
+
+} // namespace spikeloom
+#endif
