@@ -351,6 +351,8 @@ LogicalResult GradientOp::verify() {
   return success();
 }
 
+LogicalResult SgdOp::verify() { return checkShape(*this, "hyper", getHyper(), {4}); }
+
 LogicalResult AdamOp::verify() {
   for (auto [what, value] : {std::pair<StringRef, APFloat>{"beta1", getBeta1()}, {"beta2", getBeta2()}})
     if (!(value.convertToFloat() >= 0 && value.convertToFloat() < 1))

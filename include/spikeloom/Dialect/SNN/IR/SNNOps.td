@@ -497,6 +497,7 @@ def SNN_SgdOp : SNN_Op<"sgd", [Pure, AllTypesMatch<["parameter", "gradient", "re
   let arguments = (ins SNN_Tensor:$parameter, SNN_Tensor:$gradient, SNN_Tensor:$hyper);
   let results = (outs SNN_Tensor:$result);
   let assemblyFormat = "$parameter `,` $gradient `,` $hyper attr-dict `:` type($parameter) `,` type($hyper)";
+  let hasVerifier = 1;
 }
 
 def SNN_AdamOp : SNN_Op<"adam", [Pure, AllTypesMatch<["parameter", "gradient", "first", "second", "result",

@@ -1,0 +1,17 @@
+// RUN: snn-opt %s --pass-pipeline='builtin.module(func.func(snn-differentiate))' -verify-diagnostics -split-input-file
+
+func.func @no_adjoint(%a: tensor<4xf32>, %g: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'math.cos' op has no adjoint, but a trainable parameter acts through it; exclude the parameter from the trainable ones or write the model without this operation}}
+  %e = math.cos %a : tensor<4xf32>
+  %d = snn.gradient of(%e : tensor<4xf32>) seeds(%g : tensor<4xf32>) wrt(%a : tensor<4xf32>) -> tensor<4xf32>
+  return %d : tensor<4xf32>
+}
+
+// -----
+
+func.func @per_sample(%a: tensor<4x1xf32>, %g: tensor<4x8xf32>) -> tensor<4x1xf32> {
+  // expected-error @+1 {{'snn.broadcast' op has no adjoint for an input of shape [B, 1]}}
+  %e = snn.broadcast %a : tensor<4x1xf32> -> tensor<4x8xf32>
+  %d = snn.gradient of(%e : tensor<4x8xf32>) seeds(%g : tensor<4x8xf32>) wrt(%a : tensor<4x1xf32>) -> tensor<4x1xf32>
+  return %d : tensor<4x1xf32>
+}
