@@ -64,16 +64,20 @@ def compile(
     if isinstance(model, Model) and model.is_onnx:
         model = model.imported(batch, steps, train_parameters)
     if isinstance(model, Model):
-        source = model.path
+        source = str(model.path.resolve())
     else:
-        source = Path(folder.name) / f"{Path(model.path).stem}.mlir"
-        source.write_text(model.to_mlir(), encoding="utf-8")
+        # The compiler runs in the folder and gets a bare name, because names get into the file's locations, and the
+        # same model must give the same file.
+        source = f"{Path(model.path).stem}.mlir"
+        (Path(folder.name) / source).write_text(model.to_mlir(), encoding="utf-8")
     program = Path(folder.name) / "program.loom"
-    arguments = [str(source), "-o", str(program), f"--machine={machine}", f"--chips={chips}"]
+    if Path(machine).suffix == ".json":
+        machine = str(Path(machine).resolve())
+    arguments = [source, "-o", program.name, f"--machine={machine}", f"--chips={chips}"]
     arguments += (events or Events()).arguments()
     arguments += train.arguments() if train else []
     arguments += [f"--host-cpu={host_cpu}", *extra]
-    remarks = run_tool("snn-compile", arguments)
+    remarks = run_tool("snn-compile", arguments, folder.name)
     if output is None:
         return Program(program, remarks=remarks, temporary=folder)
     with atomic_file(output, "the program") as file:

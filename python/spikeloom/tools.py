@@ -36,14 +36,14 @@ def find_tool(name: str) -> Path:
     raise UserError(f"the tool {name} was not found in {looked}; build it with utils/quickstart, or set SPIKELOOM_BIN")
 
 
-def run_tool(name: str, arguments: Sequence[str]) -> str:
-    """Run a tool and return the remarks that it wrote on stderr.
+def run_tool(name: str, arguments: Sequence[str], folder: str | Path | None = None) -> str:
+    """Run a tool (in a folder) and return the remarks that it wrote on stderr.
 
     Raises:
         UserError, UsageError, Defect: by the tool's exit code; the message is what it wrote on stderr.
     """
-    command = [str(find_tool(name)), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    command = [str(find_tool(name).resolve()), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
     if done.returncode == 0:
         return done.stderr.strip()
     message = done.stderr.strip() or f"{name} failed without a message"

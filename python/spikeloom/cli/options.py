@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from ..encoding import CODINGS
@@ -193,7 +194,7 @@ def compile_settings(options: argparse.Namespace) -> dict:
     """Return the keyword arguments of `compile` that all verbs share."""
     if options.gradient_accumulation != 1:
         refuse("--gradient-accumulation", "use a larger --batch")
-    extra = [f"--dump-phases={options.dump_phases}"] if options.dump_phases else []
+    extra = [f"--dump-phases={Path(options.dump_phases).resolve()}"] if options.dump_phases else []
     return {
         "machine": options.machine or "bow",
         "chips": options.chips,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import Samples, check_labels, check_writable, load_array
+from ..arrays import Samples, check_labels, check_numbers, check_writable, load_array
 from ..compiler import compile
 from ..errors import EXIT_DONE, UsageError, UserError
 from ..progress import Progress
@@ -135,7 +135,10 @@ class Trainer:
         self.step = 0
         self.saved = -1
         say_defaults(options, machine=True, engine=True, surrogate=True)
-        labels = load_array(options.labels, "--labels")
+        labels = _labels(options.labels, options.inputs, "--labels", "--inputs")
+        test_labels = None
+        if options.test_inputs:
+            test_labels = _labels(options.test_labels, options.test_inputs, "--test-labels", "--test-inputs")
         program, test_program = self._programs()
         self.session = program.session(options.engine or "fast", options.threads)
         check_batch(options, self.session)
@@ -146,8 +149,7 @@ class Trainer:
         if test_program is not None:
             session = test_program.session(options.engine or "fast", options.threads)
             data = data_set(options.test_inputs, session.info, options, "--test-inputs")
-            known = load_array(options.test_labels, "--test-labels")
-            self.test = (session, data, check_labels(known, data.count, info.classes, "--test-labels"))
+            self.test = (session, data, check_labels(test_labels, data.count, info.classes, "--test-labels"))
         if options.weights:
             load_weights(self.session, options)
         elif options.random_weights is not None:
@@ -281,6 +283,18 @@ class Trainer:
         self.session.close()
         if self.test is not None:
             self.test[0].close()
+
+
+def _labels(path: str, inputs: str, what: str, inputs_what: str) -> np.ndarray:
+    """Read labels; what needs no program is checked at once, before the time that compiling takes."""
+    labels = load_array(path, what)
+    count = labels.shape[0] if labels.ndim else 0
+    if Path(inputs).suffix != ".npz":
+        data = load_array(inputs, inputs_what, mapped=True)
+        check_numbers(data, inputs_what)
+        count = data.shape[0] if data.ndim else 0
+    check_labels(labels, count, 0, what)
+    return labels
 
 
 @contextlib.contextmanager
