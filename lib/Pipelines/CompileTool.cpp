@@ -26,24 +26,42 @@ enum ExitCode { done = 0, badInput = 1, badUsage = 2, ourDefect = 3 };
 struct Arguments {
   cl::OptionCategory category{"snn-compile"};
   cl::opt<std::string> input{cl::Positional, cl::desc("<model.mlir>"), cl::init("-"), cl::cat(category)};
-  cl::opt<std::string> output{"o", cl::desc("The executable to write"), cl::value_desc("net.loom"), cl::cat(category)};
-  cl::opt<std::string> machine{"machine", cl::desc("gc2, gc200, bow, tiny, or a machine file"), cl::init("bow"), cl::cat(category)};
+  cl::opt<std::string> output{"o", cl::desc("The executable to write"), cl::value_desc("net.loom"),
+                              cl::cat(category)};
+  cl::opt<std::string> machine{"machine", cl::desc("gc2, gc200, bow, tiny, or a machine file"),
+                               cl::init("bow"), cl::cat(category)};
   cl::opt<int64_t> chips{"chips", cl::desc("Number of chips"), cl::init(1), cl::cat(category)};
-  cl::opt<double> maxActivity{"max-activity", cl::desc("Share of a hidden layer's neurons that a list holds; default: all"), cl::init(0), cl::cat(category)};
-  cl::opt<double> secondThreshold{"second-threshold", cl::desc("List neurons above this share of the threshold for the backward pass; default: all neurons"), cl::init(0), cl::cat(category)};
-  cl::list<std::string> inputCapacity{"input-capacity", cl::desc("Capacity of an input's lists"), cl::value_desc("NAME:N"), cl::CommaSeparated, cl::cat(category)};
-  cl::list<std::string> capacity{"capacity", cl::desc("Capacity of a layer's lists"), cl::value_desc("LAYER:N"), cl::CommaSeparated, cl::cat(category)};
-  cl::list<std::string> binaryInputs{"binary-inputs", cl::desc("Inputs that hold only 0 and 1"), cl::value_desc("NAME"), cl::CommaSeparated, cl::cat(category)};
+  cl::opt<double> maxActivity{"max-activity",
+                              cl::desc("Share of a hidden layer's neurons that a list holds; default: all"),
+                              cl::init(0), cl::cat(category)};
+  cl::opt<double> secondThreshold{
+      "second-threshold",
+      cl::desc("List neurons above this share of the threshold for the backward pass; default: all neurons"),
+      cl::init(0), cl::cat(category)};
+  cl::list<std::string> inputCapacity{"input-capacity", cl::desc("Capacity of an input's lists"),
+                                      cl::value_desc("NAME:N"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> capacity{"capacity", cl::desc("Capacity of a layer's lists"),
+                                 cl::value_desc("LAYER:N"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> binaryInputs{"binary-inputs", cl::desc("Inputs that hold only 0 and 1"),
+                                     cl::value_desc("NAME"), cl::CommaSeparated, cl::cat(category)};
   cl::opt<bool> train{"train", cl::desc("Compile a training step"), cl::cat(category)};
   cl::opt<std::string> loss{"loss", cl::desc("cross_entropy"), cl::init("cross_entropy"), cl::cat(category)};
-  cl::opt<std::string> readout{"readout", cl::desc("spike_count"), cl::init("spike_count"), cl::cat(category)};
+  cl::opt<std::string> readout{"readout", cl::desc("spike_count"), cl::init("spike_count"),
+                               cl::cat(category)};
   cl::opt<std::string> optimizer{"optimizer", cl::desc("adam or sgd"), cl::init("adam"), cl::cat(category)};
   cl::opt<double> learningRate{"lr", cl::desc("Learning rate"), cl::init(1e-3), cl::cat(category)};
-  cl::opt<std::string> surrogate{"surrogate", cl::desc("fast_sigmoid:K, superspike:K or atan:K"), cl::init("fast_sigmoid:25"), cl::cat(category)};
-  cl::opt<std::string> detachReset{"detach-reset", cl::desc("true or false; default: as the model says"), cl::cat(category)};
-  cl::opt<std::string> hostCpu{"host-cpu", cl::desc("native, x86-64-v3 or x86-64-v4"), cl::init("native"), cl::cat(category)};
-  cl::opt<std::string> stopAfter{"stop-after", cl::desc("Print the IR after this phase and stop: events, training, placement, tile, schedule, memory, codelets"), cl::value_desc("phase"), cl::cat(category)};
-  cl::opt<std::string> dumpPhases{"dump-phases", cl::desc("Write the IR after every phase to this folder"), cl::value_desc("dir"), cl::cat(category)};
+  cl::opt<std::string> surrogate{"surrogate", cl::desc("fast_sigmoid:K, superspike:K or atan:K"),
+                                 cl::init("fast_sigmoid:25"), cl::cat(category)};
+  cl::opt<std::string> detachReset{"detach-reset", cl::desc("true or false; default: as the model says"),
+                                   cl::cat(category)};
+  cl::opt<std::string> hostCpu{"host-cpu", cl::desc("native, x86-64-v3 or x86-64-v4"), cl::init("native"),
+                               cl::cat(category)};
+  cl::opt<std::string> stopAfter{"stop-after",
+                                 cl::desc("Print the IR after this phase and stop: events, training, "
+                                          "placement, tile, schedule, memory, codelets"),
+                                 cl::value_desc("phase"), cl::cat(category)};
+  cl::opt<std::string> dumpPhases{"dump-phases", cl::desc("Write the IR after every phase to this folder"),
+                                  cl::value_desc("dir"), cl::cat(category)};
   cl::opt<bool> timing{"timing", cl::desc("Print the time that phases and passes take"), cl::cat(category)};
 
   CompileOptions options() const {
@@ -99,20 +117,24 @@ int spikeloom::compileTool(int argc, char **argv) {
   cl::HideUnrelatedOptions(arguments.category);
   std::string usage;
   llvm::raw_string_ostream usageStream(usage);
-  if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a model to an executable for a modelled machine\n", &usageStream)) {
+  if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a model to an executable for a modelled machine\n",
+                                   &usageStream)) {
     llvm::errs() << usage;
     return badUsage;
   }
   std::vector<CompilePhase> phases = compilePhases(arguments.options());
-  bool known = llvm::any_of(phases, [&](const CompilePhase &phase) { return phase.name == arguments.stopAfter; });
+  bool known =
+      llvm::any_of(phases, [&](const CompilePhase &phase) { return phase.name == arguments.stopAfter; });
   if (!arguments.stopAfter.empty() && !known) {
     llvm::errs() << "snn-compile: --stop-after=" << arguments.stopAfter << " is no phase; the phases are ";
-    llvm::interleaveComma(phases, llvm::errs(), [](const CompilePhase &phase) { llvm::errs() << phase.name; });
+    llvm::interleaveComma(phases, llvm::errs(),
+                          [](const CompilePhase &phase) { llvm::errs() << phase.name; });
     llvm::errs() << "\n";
     return badUsage;
   }
   if (arguments.stopAfter.empty() && arguments.output.empty()) {
-    llvm::errs() << "snn-compile: name the executable with -o net.loom, or stop before with --stop-after=<phase>\n";
+    llvm::errs()
+        << "snn-compile: name the executable with -o net.loom, or stop before with --stop-after=<phase>\n";
     return badUsage;
   }
 
@@ -146,10 +168,12 @@ int spikeloom::compileTool(int argc, char **argv) {
     phase.build(manager);
     if (failed(manager.run(*module)))
       return badInput;
-    if (!arguments.dumpPhases.empty() && failed(dump(*module, arguments.dumpPhases, int(number) + 1, phase.name)))
+    if (!arguments.dumpPhases.empty() &&
+        failed(dump(*module, arguments.dumpPhases, int(number) + 1, phase.name)))
       return badInput;
     if (phase.name == arguments.stopAfter) {
-      auto out = openOutputFile(arguments.output.empty() ? StringRef("-") : StringRef(arguments.output), &message);
+      auto out =
+          openOutputFile(arguments.output.empty() ? StringRef("-") : StringRef(arguments.output), &message);
       if (!out) {
         llvm::errs() << "snn-compile: " << message << "\n";
         return badInput;

@@ -44,11 +44,11 @@ private:
   }
 
   /// Pointer of an argument for the group of tiles whose first task is `task`.
-  void *pointer(const Argument &a, int64_t first, int64_t group, int64_t task) const {
+  void *pointer(const Argument &a, const Family &run, int64_t first, int64_t group, int64_t task) const {
     const Geometry &g = program.buffers.geometry(a.buffer);
     int64_t at = a.steps ? (first + a.shift) * g.stepStride : 0;
     if (a.view == View::own || a.view == View::partials)
-      at += group * g.groupStride;
+      at += ownStart(g, run, group);
     else if (a.view == View::slice)
       at += g.hostStart(windowOf(manifest, g, a, task).start);
     return program.buffers.data(a.buffer) + at * g.bytes;
@@ -61,7 +61,7 @@ private:
       const int64_t task = group * family.group;
       std::vector<void *> pointers(stage.arguments.size());
       for (size_t i = 0; i < pointers.size(); ++i)
-        pointers[i] = pointer(stage.arguments[i], first, group, task);
+        pointers[i] = pointer(stage.arguments[i], family, first, group, task);
       int64_t unused = 0;
       code(pointers.data(), count, task, &unused);
     });

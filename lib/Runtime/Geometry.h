@@ -71,6 +71,18 @@ std::vector<Geometry> geometriesOf(const Manifest &manifest);
 /// Which buffers an argument sees as partials; safe to ask before the validation.
 std::vector<bool> partialsOf(const Manifest &manifest);
 
+/// What view `own` shows of one step on a tile of `run`: all rows, the units of the tile.
+inline int64_t ownStep(const Geometry &geometry, const Family &run) { return geometry.rows * run.perTile; }
+/// Where the units of group `group` of `run` begin within a step on the host. A buffer that lives elsewhere
+/// (with the host, or in slices) is seen in its order of units.
+inline int64_t ownStart(const Geometry &geometry, const Family &run, int64_t group) {
+  return group * (geometry.groupStride ? geometry.groupStride : run.perTile * run.group);
+}
+/// The unit that is the c-th of a tile of `run`; may lie beyond the last one.
+inline int64_t unitOf(const Family &run, int64_t task, int64_t c) {
+  return task / run.group * run.perTile * run.group + c * run.group + task % run.group;
+}
+
 /// What a view shows of one step on a tile: the dimensions of the compact copy, and for slices where it
 /// starts.
 struct Window {

@@ -70,7 +70,7 @@ private:
     if (how == Fit::direct || (how == Fit::stepsDiffer && a.steps)) {
       int64_t at = a.steps ? (step + a.shift) * g.stepStride : 0;
       if ((a.view == View::own || a.view == View::partials) && !stage.groupSum)
-        at += task / family.group * g.groupStride;
+        at += ownStart(g, family, task / family.group);
       else if (a.view == View::slice)
         at += g.hostStart(windowOf(manifest, g, a, task).start);
       return program.buffers.data(a.buffer) + at * g.bytes;
@@ -86,15 +86,14 @@ private:
   void copyOwn(const Geometry &g, const Argument &a, int64_t task, int64_t from, int64_t steps,
                std::vector<uint8_t> &copy) const {
     const Family &family = manifest.families[stage.family];
-    const int64_t begin = task / family.group * g.groupWidth + task % family.group;
-    copy.assign(size_t(steps * g.tileStep * g.bytes), 0);
+    copy.assign(size_t(steps * ownStep(g, family) * g.bytes), 0);
     uint8_t *to = copy.data();
     for (int64_t s = 0; s < steps; ++s)
       for (int64_t row = 0; row < g.rows; ++row)
         for (int64_t c = 0; c < family.perTile; ++c, to += g.bytes)
-          std::memcpy(
-              to, program.buffers.data(a.buffer) + g.host(from + s, row, begin + c * family.group) * g.bytes,
-              size_t(g.bytes));
+          if (const int64_t unit = unitOf(family, task, c); unit < g.width)
+            std::memcpy(to, program.buffers.data(a.buffer) + g.host(from + s, row, unit) * g.bytes,
+                        size_t(g.bytes));
   }
 
   void copyWindow(const Geometry &g, const Argument &a, int64_t task, int64_t from, int64_t steps,

@@ -177,7 +177,7 @@ private:
     }
     for (Delivery &d : deliveries)
       program.pool.run(int64_t(d.parcels.size()), [&](int64_t task) {
-        d.parcels[task] = store.collect(*d.argument, task, d.chunk.first, d.chunk.count);
+        d.parcels[task] = store.collect(*d.stage, *d.argument, task, d.chunk.first, d.chunk.count);
       });
     for (Delivery &d : deliveries)
       program.pool.run(manifest.families[d.stage->family].tiles, [&](int64_t task) {
@@ -195,7 +195,7 @@ private:
     }
     const int64_t copies =
         a.view == View::partials ? manifest.families[manifest.buffers[a.buffer].family].tiles : 1;
-    const int64_t shown = a.view == View::own ? g.tileStep : windowOf(manifest, g, a, task).elements();
+    const int64_t shown = a.view == View::own ? ownStep(g, manifest.families[stage.family]) : windowOf(manifest, g, a, task).elements();
     return {&a, a.address, a.address + copies * steps * shown * g.bytes};
   }
 

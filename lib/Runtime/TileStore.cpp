@@ -49,7 +49,8 @@ TileStore::TileStore(Program &program) : program(program), manifest(program.mani
           continue;
         const Geometry &g = program.buffers.geometry(a.buffer);
         const int64_t steps = a.steps ? std::min(phase.chunk, phase.steps) : g.steps;
-        const int64_t shown = a.view == View::own ? g.tileStep : windowOf(manifest, g, a, 0).elements();
+        const int64_t shown = a.view == View::own ? ownStep(g, manifest.families[stage.family])
+                                                  : windowOf(manifest, g, a, 0).elements();
         const bool all = a.view == View::partials;
         const int64_t copies = all ? manifest.families[manifest.buffers[a.buffer].family].tiles : 1;
         use(manifest.families[stage.family], a.address + copies * steps * shown * g.bytes);
@@ -175,13 +176,42 @@ void TileStore::collectPartials(const Argument &a, int64_t task, int64_t from, i
     }
 }
 
-Parcel TileStore::collect(const Argument &a, int64_t task, int64_t first, int64_t count) const {
+/// The units of a tile out of a buffer that lives with the host or in slices. Units that do not exist count
+/// as written, as they do at home.
+void TileStore::collectUnits(const Family &run, const Argument &a, int64_t task, int64_t from, int64_t count,
+                             Parcel &parcel) const {
+  const Geometry &g = program.buffers.geometry(a.buffer);
+  parcel.resize(count * ownStep(g, run), g.bytes);
+  int64_t to = 0;
+  for (int64_t s = 0; s < count; ++s)
+    for (int64_t row = 0; row < g.rows; ++row)
+      for (int64_t c = 0; c < run.perTile; ++c, ++to) {
+        const int64_t unit = unitOf(run, task, c);
+        if (unit >= g.width) {
+          parcel.written[size_t(to)] = 1;
+        } else if (manifest.buffers[a.buffer].home == Home::host) {
+          std::memcpy(parcel.data.data() + to * g.bytes,
+                      program.buffers.data(a.buffer) + g.host(from + s, row, unit) * g.bytes,
+                      size_t(g.bytes));
+          parcel.written[size_t(to)] = 1;
+        } else {
+          const Place at = place(a.buffer, row, unit);
+          take(tiles[at.tile], homeAddress(a.buffer, from + s) + at.element * g.bytes, g.bytes, parcel, to);
+        }
+      }
+}
+
+Parcel TileStore::collect(const Stage &stage, const Argument &a, int64_t task, int64_t first,
+                          int64_t count) const {
   const Buffer &b = manifest.buffers[a.buffer];
   const Geometry &g = program.buffers.geometry(a.buffer);
   const int64_t from = a.steps ? first + a.shift : 0, steps = a.steps ? count : g.steps;
   Parcel parcel;
   if (a.view == View::own) {
-    collectOwn(a, task, from, steps, parcel);
+    if (b.home == Home::own)
+      collectOwn(a, task, from, steps, parcel);
+    else
+      collectUnits(manifest.families[stage.family], a, task, from, steps, parcel);
     return parcel;
   }
   if (a.view == View::partials) {

@@ -31,7 +31,7 @@ public:
   int64_t download(int64_t buffer, int64_t step = -1);
 
   /// What the argument shows to a task, collected from where it lives.
-  Parcel collect(const Argument &argument, int64_t task, int64_t first, int64_t count) const;
+  Parcel collect(const Stage &stage, const Argument &argument, int64_t task, int64_t first, int64_t count) const;
   /// Puts it at the argument's address on the task's tile.
   void deliver(const Stage &stage, const Argument &argument, int64_t task, const Parcel &parcel);
   /// The other way, for arguments that a codelet wrote in a staging copy of a host buffer.
@@ -54,6 +54,8 @@ private:
   Place place(int64_t buffer, int64_t row, int64_t column) const;
   template <typename F> void forEachHome(int64_t buffer, int64_t task, F f) const;
   void upload(int64_t buffer);
+  void collectUnits(const Family &run, const Argument &a, int64_t task, int64_t from, int64_t count,
+                    Parcel &parcel) const;
   void collectOwn(const Argument &a, int64_t task, int64_t from, int64_t count, Parcel &parcel) const;
   void collectPartials(const Argument &a, int64_t task, int64_t from, int64_t count, Parcel &parcel) const;
 

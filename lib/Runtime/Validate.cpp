@@ -315,10 +315,14 @@ static std::string checkArgument(const Manifest &manifest, const std::string &wh
   if (partialsOf(manifest)[a.buffer] && !partials)
     return at + ": another argument sees the buffer as partials";
   if (a.view == View::own) {
-    if (b.home != Home::own)
-      return at + ": view 'own' needs a buffer with home 'own'";
-    const Family &home = manifest.families[b.family];
-    if (run.units != home.units || run.perTile != home.perTile || run.group != home.group)
+    if (b.home != Home::own) {
+      const int64_t padded = groupsOf(run) * run.perTile * run.group;
+      if (run.units == 0 || g.width != run.units || b.pitch < padded)
+        return at + ": family '" + run.name + "' sees its " + std::to_string(run.units) +
+               " units of rows of " + std::to_string(g.width) + " with pitch " + std::to_string(b.pitch) +
+               "; the pitch must be at least " + std::to_string(padded);
+    } else if (const Family &home = manifest.families[b.family];
+               run.units != home.units || run.perTile != home.perTile || run.group != home.group)
       return at + ": family '" + run.name + "' divides its units otherwise than '" + home.name +
              "', where it lives";
   } else if (partials) {
@@ -357,7 +361,7 @@ static std::string checkArgument(const Manifest &manifest, const std::string &wh
   const int64_t steps = a.steps ? std::min(phase.chunk, phase.steps) : g.steps;
   // Divided by the copies, because the product with them may overflow.
   const int64_t bytes =
-      steps * g.bytes * (a.view == View::own ? g.tileStep : windowOf(manifest, g, a, 0).elements());
+      steps * g.bytes * (a.view == View::own ? ownStep(g, run) : windowOf(manifest, g, a, 0).elements());
   CHECK(range(at, "address", a.address, 0, manifest.machine.tileMemoryBytes));
   if (a.address % g.bytes)
     return at + ": address " + std::to_string(a.address) + " is not a multiple of " + std::to_string(g.bytes);

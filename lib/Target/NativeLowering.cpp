@@ -53,7 +53,7 @@ static LogicalResult prepare(func::FuncOp entry) {
   Operation *foreign = nullptr;
   entry.walk([&](Operation *op) {
     if (isa_and_nonnull<math::MathDialect>(op->getDialect()) &&
-        !isa<math::SqrtOp, math::AbsFOp, math::CopySignOp>(op))
+        !isa<math::SqrtOp, math::AbsFOp, math::CopySignOp, math::FloorOp>(op))
       foreign = op;
   });
   if (foreign)

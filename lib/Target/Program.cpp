@@ -37,8 +37,8 @@ public:
       if (failed(addPort(port)))
         return failure();
     for (auto events : program.getBody().getOps<EventsOp>())
-      manifest.events.push_back({events.getLayer().str(), int64_t(events.getUnits()), int64_t(events.getCapacity()),
-                                 bufferNumber.lookup(events.getInfo())});
+      manifest.events.push_back({events.getLayer().str(), int64_t(events.getUnits()),
+                                 int64_t(events.getCapacity()), bufferNumber.lookup(events.getInfo())});
     addTraining();
     if (auto locations = module->getAttrOfType<ArrayAttr>(kLocationsAttr))
       for (Attribute text : locations)
@@ -51,9 +51,9 @@ private:
     Result<Machine> machine = loadMachine(program.getMachine().str(), int64_t(program.getChips()));
     if (!machine)
       return program.emitError() << machine.error();
-    manifest.machine = {machine->name,           machine->chips,       machine->totalTiles(),
-                        machine->tileMemoryBytes, machine->clockHz,    machine->syncCycles(),
-                        machine->computeLaunchCycles, machine->host.bytesPerSecond};
+    manifest.machine = {
+        machine->name,    machine->chips,        machine->totalTiles(),        machine->tileMemoryBytes,
+        machine->clockHz, machine->syncCycles(), machine->computeLaunchCycles, machine->host.bytesPerSecond};
     auto memory = program->getAttrOfType<DictionaryAttr>("tile.memory");
     if (!memory)
       return program.emitError("has no addresses; run tile-plan-memory first");
@@ -65,8 +65,9 @@ private:
 
   void addFamily(FamilyOp family) {
     familyNumber[family.getResult()] = int64_t(manifest.families.size());
-    manifest.families.push_back({family.getFamily().str(), int64_t(family.getFirst()), int64_t(family.getTiles()),
-                                 int64_t(family.getUnits()), int64_t(family.getPerTile()), int64_t(family.getGroup())});
+    manifest.families.push_back({family.getFamily().str(), int64_t(family.getFirst()),
+                                 int64_t(family.getTiles()), int64_t(family.getUnits()),
+                                 int64_t(family.getPerTile()), int64_t(family.getGroup())});
   }
 
   static runtime::Slice toSlice(SliceAttr slice) {
@@ -77,7 +78,7 @@ private:
     runtime::Buffer buffer;
     auto type = cast<MemRefType>(op.getType());
     buffer.name = op.getBuffer().str();
-    buffer.type = type.getElementType().isF32()        ? runtime::ElementType::f32
+    buffer.type = type.getElementType().isF32()         ? runtime::ElementType::f32
                   : type.getElementType().isInteger(16) ? runtime::ElementType::i16
                                                         : runtime::ElementType::i32;
     buffer.shape = type.getShape().vec();
@@ -104,7 +105,8 @@ private:
     if (isNew) {
       std::string name = codelet.getSymName().str();
       manifest.codelets.push_back({name, name + ".host", name + ".cycles", name + ".strict",
-                                   codelet->hasAttr(kCyclesUniformAttr), codelet->hasAttr(kCyclesStaticAttr)});
+                                   codelet->hasAttr(kCyclesUniformAttr),
+                                   codelet->hasAttr(kCyclesStaticAttr)});
     }
     return found->second;
   }
@@ -166,7 +168,8 @@ private:
     if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
       AsmResourceBlob *blob = resource.getRawHandle().getBlob();
       if (!blob)
-        return op.emitError("the value of '") << op.getPort() << "' is a resource that the file does not hold";
+        return op.emitError("the value of '")
+               << op.getPort() << "' is a resource that the file does not hold";
       raw = blob->getData();
     } else if (auto dense = dyn_cast<DenseElementsAttr>(value)) {
       for (float element : dense.getValues<float>())
@@ -179,8 +182,8 @@ private:
     for (int64_t dim : op.getShape())
       count *= dim;
     if (int64_t(raw.size()) != count * 4)
-      return op.emitError("the value of '") << op.getPort() << "' has " << raw.size() << " bytes, its shape needs "
-                                            << count * 4;
+      return op.emitError("the value of '")
+             << op.getPort() << "' has " << raw.size() << " bytes, its shape needs " << count * 4;
     int64_t offset = int64_t(loom.constants.size());
     loom.constants.insert(loom.constants.end(), raw.begin(), raw.end());
     loom.constants.resize((loom.constants.size() + 63) / 64 * 64);

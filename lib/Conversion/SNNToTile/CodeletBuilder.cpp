@@ -23,11 +23,13 @@ CodeletBuilder::CodeletBuilder(Location loc, ModuleOp module, StringRef name, Fa
   setInsertionPointToStart(function.addEntryBlock());
 }
 
-Value CodeletBuilder::argument(Storage storage, View view, Access access, ArrayRef<int64_t> shape, SliceAttr slice) {
+Value CodeletBuilder::argument(Storage storage, View view, Access access, ArrayRef<int64_t> shape,
+                               SliceAttr slice) {
   for (Argument &argument : arguments)
     if (argument.storage.buffer == storage.buffer && argument.view == view && argument.slice == slice &&
         argument.storage.steps == storage.steps && argument.storage.shift == storage.shift) {
-      if (argument.access != access)
+      // What a codelet writes first and reads then needs nothing from before.
+      if (argument.access == Access::read && access != Access::read)
         argument.access = Access::update;
       return argument.value;
     }
@@ -46,8 +48,8 @@ Value CodeletBuilder::argument(Storage storage, View view, Access access, ArrayR
   if (view != View::partials && storage.buffer.getPitch() && storage.buffer.getLayout() == Layout::rows)
     function.setArgAttr(position, kPitchAttr, getI64IntegerAttr(storage.buffer.getPitch()));
   if (slice) {
-    // The host reads a slice in place: its rows have the buffer's strides, which the pitch of the last dimension and
-    // the shape give.
+    // The host reads a slice in place: its rows have the buffer's strides, which the pitch of the last
+    // dimension and the shape give.
     auto global = cast<MemRefType>(storage.buffer.getType()).getShape().drop_front(storage.steps ? 1 : 0);
     function.setArgAttr(position, "tile.shape", getDenseI64ArrayAttr(global));
   }
@@ -65,6 +67,15 @@ Value CodeletBuilder::constant(TypedAttr value) {
   return known;
 }
 
+Value CodeletBuilder::privateUnits(int64_t units) {
+  // At the entry: loops under construction hang nowhere yet, so there is no other block to go to.
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(&function.getBody().front());
+  auto memref = memref::AllocaOp::create(*this, MemRefType::get({units}, getF32Type()));
+  memref->setAttr(kUnitsAttr, getUnitAttr());
+  return memref;
+}
+
 Value CodeletBuilder::index(int64_t value) { return constant(getIndexAttr(value)); }
 Value CodeletBuilder::f32(double value) { return constant(getF32FloatAttr(float(value))); }
 Value CodeletBuilder::i32(int64_t value) { return constant(getI32IntegerAttr(int32_t(value))); }
@@ -73,13 +84,17 @@ Value CodeletBuilder::sub(Value a, Value b) { return createOrFold<arith::SubIOp>
 Value CodeletBuilder::mul(Value a, Value b) { return createOrFold<arith::MulIOp>(a, b); }
 Value CodeletBuilder::min(Value a, Value b) { return createOrFold<arith::MinSIOp>(a, b); }
 Value CodeletBuilder::max(Value a, Value b) { return createOrFold<arith::MaxSIOp>(a, b); }
-Value CodeletBuilder::div(Value a, int64_t b) { return b == 1 ? a : createOrFold<arith::DivUIOp>(a, index(b)); }
+Value CodeletBuilder::div(Value a, int64_t b) {
+  return b == 1 ? a : createOrFold<arith::DivUIOp>(a, index(b));
+}
 Value CodeletBuilder::rem(Value a, int64_t b) { return createOrFold<arith::RemUIOp>(a, index(b)); }
 Value CodeletBuilder::compare(arith::CmpIPredicate predicate, Value a, Value b) {
   return createOrFold<arith::CmpIOp>(predicate, a, b);
 }
 
-Value CodeletBuilder::load(Value memref, ValueRange indices) { return memref::LoadOp::create(*this, memref, indices); }
+Value CodeletBuilder::load(Value memref, ValueRange indices) {
+  return memref::LoadOp::create(*this, memref, indices);
+}
 void CodeletBuilder::store(Value value, Value memref, ValueRange indices) {
   memref::StoreOp::create(*this, value, memref, indices);
 }
@@ -102,12 +117,12 @@ void CodeletBuilder::loop(Value from, Value to, BodyFn body) {
 }
 
 SmallVector<Value> CodeletBuilder::loop(Value from, Value to, ValueRange inits, IterFn body) {
-  auto loop = scf::ForOp::create(*this, from, to, index(1), inits,
-                                 [&](OpBuilder &builder, Location, Value iv, ValueRange values) {
-                                   OpBuilder::InsertionGuard guard(*this);
-                                   setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
-                                   scf::YieldOp::create(*this, body(iv, values));
-                                 });
+  auto loop = scf::ForOp::create(
+      *this, from, to, index(1), inits, [&](OpBuilder &builder, Location, Value iv, ValueRange values) {
+        OpBuilder::InsertionGuard guard(*this);
+        setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
+        scf::YieldOp::create(*this, body(iv, values));
+      });
   return SmallVector<Value>(loop.getResults());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Builds one codelet: a func.func of scalar IR whose arguments are created as the body asks for buffers, and the
-// tile.compute that runs it.
+// Builds one codelet: a func.func of scalar IR whose arguments are created as the body asks for buffers, and
+// the tile.compute that runs it.
 #ifndef SPIKELOOM_CONVERSION_SNNTOTILE_CODELETBUILDER_H
 #define SPIKELOOM_CONVERSION_SNNTOTILE_CODELETBUILDER_H
 
@@ -29,11 +29,13 @@ public:
   /// Starts a codelet for the tiles of `family`. `anchor` is where the function goes.
   CodeletBuilder(mlir::Location loc, mlir::ModuleOp module, llvm::StringRef name, tile::FamilyOp family);
 
-  /// The argument that shows `storage` in this way; one per (buffer, view, shift). `shape` is what one tile sees of a
-  /// step.
+  /// The argument that shows `storage` in this way; one per (buffer, view, shift). `shape` is what one tile
+  /// sees of a step.
   mlir::Value argument(Storage storage, tile::View view, tile::Access access, llvm::ArrayRef<int64_t> shape,
                        tile::SliceAttr slice = {});
 
+  /// A private array of f32, one for each unit of the tile.
+  mlir::Value privateUnits(int64_t units);
   mlir::Value index(int64_t value);
   mlir::Value f32(double value);
   mlir::Value i32(int64_t value);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Building event lists over tiles, in two stages: tiles of one family each go through a segment of the units of some
-// samples, every worker making a sorted piece; tiles of another put the pieces of a sample together and cut the list at
-// its capacity. The result is the list that the snn dialect defines, whatever the segments.
+// Building event lists over tiles, in two stages: tiles of one family each go through a segment of the units
+// of some samples, every worker making a sorted piece; tiles of another put the pieces of a sample together
+// and cut the list at its capacity. The result is the list that the snn dialect defines, whatever the
+// segments.
 #include "Lowering.h"
 
 using namespace mlir;
@@ -44,18 +45,21 @@ void Lowering::prepareLists(Operation *op) {
   int64_t tiles = placement.helperTiles();
   shape.samples = ceilDiv(batch, std::min(batch, tiles));
   shape.sampleTasks = ceilDiv(batch, shape.samples);
-  shape.segments = std::clamp<int64_t>(units / (kWorkers * kUnitsPerWorker), 1, std::max<int64_t>(1, tiles / shape.sampleTasks));
+  shape.segments = std::clamp<int64_t>(units / (kWorkers * kUnitsPerWorker), 1,
+                                       std::max<int64_t>(1, tiles / shape.sampleTasks));
   shape.segment = ceilDiv(units, shape.segments);
   shape.segments = ceilDiv(units, shape.segment);
   shape.segmentFamily = indexFamily(layer + ".segments", shape.sampleTasks * shape.segments);
   shape.concatFamily = indexFamily(layer + ".lists", shape.sampleTasks);
   listShapes[op] = shape;
 
-  // A list that the next step reads has a row more: row 0 (backward: the last) is the empty list of the start.
+  // A list that the next step reads has a row more: row 0 (backward: the last) is the empty list of the
+  // start.
   bool carried = llvm::any_of(op->getResults(), [&](Value v) { return eventStates.contains(v); });
   int64_t rows = phaseSteps + (carried ? 1 : 0), shift = carried && !reverse ? 1 : 0;
   bool neuron = isa<NeuronOp>(op);
-  bool payload = neuron ? cast<NeuronOp>(op).getCompared() || !getEvents(type).getBinary() : !getEvents(type).getBinary();
+  bool payload = neuron ? cast<NeuronOp>(op).getCompared() || !getEvents(type).getBinary()
+                        : !getEvents(type).getBinary();
   auto listBuffer = [&](StringRef name, ArrayRef<int64_t> dims, Type element) {
     SmallVector<int64_t> global{rows, batch}, extents{shape.samples};
     llvm::append_range(global, dims);
@@ -64,7 +68,8 @@ void Lowering::prepareLists(Operation *op) {
     for (int64_t dim : dims)
       row *= dim;
     auto slice = SliceAttr::get(context, 1, shape.samples * row, 0, extents);
-    BufferOp buffer = sliceBuffer(op->getLoc(), layer + "." + name.str(), shape.concatFamily, global, element, slice, true);
+    BufferOp buffer =
+        sliceBuffer(op->getLoc(), layer + "." + name.str(), shape.concatFamily, global, element, slice, true);
     buffer.setClear(carried);
     return Storage{buffer, true, shift};
   };
@@ -80,8 +85,9 @@ void Lowering::prepareLists(Operation *op) {
   EventsOp::create(phases, op->getLoc(), layer, units, capacity, list.info.buffer.getResult());
 
   if (neuron)
-    comparedOf[op] = {ownBuffer(op->getLoc(), layer + ".compared", home, {phaseSteps, batch, units}, Layout::rows, true),
-                      true, 0};
+    comparedOf[op] = {
+        ownBuffer(op->getLoc(), layer + ".compared", home, {phaseSteps, batch, units}, Layout::rows, true),
+        true, 0};
   else
     comparedOf[op] = storages.lookup(cast<CompressOp>(op).getInput());
   for (Value result : op->getResults())
@@ -122,7 +128,8 @@ void Lowering::emitLists(Operation *op) {
   {
     CodeletBuilder b(op->getLoc(), module, layer + "_segments", shape.segmentFamily);
     Storage source = comparedOf.lookup(op);
-    auto slice = SliceAttr::get(context, shape.segments, shape.samples * units, shape.segment, {shape.samples, shape.segment});
+    auto slice = SliceAttr::get(context, shape.segments, shape.samples * units, shape.segment,
+                                {shape.samples, shape.segment});
     Value v = b.argument(source, View::slice, Access::read, {shape.samples, shape.segment}, slice);
     auto own = [&](Storage storage, ArrayRef<int64_t> dims) {
       SmallVector<int64_t> extents{1};
@@ -155,11 +162,14 @@ void Lowering::emitLists(Operation *op) {
           auto fires = [&](Value x, Value i) -> Value {
             if (!neuron)
               return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x, b.f32(0));
-            auto predicate = neuron.getCmp() == Comparison::gt ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OGE;
-            return arith::CmpFOp::create(b, predicate, x, thresholds ? b.load(thresholds, i) : scalarThreshold);
+            auto predicate =
+                neuron.getCmp() == Comparison::gt ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OGE;
+            return arith::CmpFOp::create(b, predicate, x,
+                                         thresholds ? b.load(thresholds, i) : scalarThreshold);
           };
-          // Every unit is written to the end of its piece and kept by moving the end: no branches. What is written
-          // lies within the worker's own share, because a piece cannot be longer than the units gone through.
+          // Every unit is written to the end of its piece and kept by moving the end: no branches. What is
+          // written lies within the worker's own share, because a piece cannot be longer than the units gone
+          // through.
           SmallVector<Value> ends = b.loop(from, end, ValueRange{from, from}, [&](Value i, ValueRange old) {
             Value x = b.load(v, {t, s, i});
             Value fire = fires(x, i);
@@ -195,7 +205,8 @@ void Lowering::emitLists(Operation *op) {
     for (int64_t dim : dims)
       size *= dim;
     llvm::append_range(extents, dims);
-    return b.argument(storage, View::slice, Access::read, extents, SliceAttr::get(context, 1, size, 0, extents));
+    return b.argument(storage, View::slice, Access::read, extents,
+                      SliceAttr::get(context, 1, size, 0, extents));
   };
   auto own = [&](Storage storage, ArrayRef<int64_t> extents) {
     return b.argument(storage, View::slice, Access::write, extents, storage.buffer.getSliceAttr());
@@ -211,7 +222,7 @@ void Lowering::emitLists(Operation *op) {
     Value capacity = b.index(list.capacity), zero = b.index(0);
     b.workers(kWorkers, [&](Value worker) {
       std::pair<Value, Value> range = b.share(worker, kWorkers, sublists);
-        Value from = range.first, to = range.second;
+      Value from = range.first, to = range.second;
       b.loop(zero, samples, [&](Value s) {
         auto count = [&](Value q, int64_t which) {
           return b.loadIndex(counts, {t, b.div(q, kWorkers), s, b.rem(q, kWorkers), b.index(which)});
@@ -225,7 +236,8 @@ void Lowering::emitLists(Operation *op) {
           return b.loop(from, to, ValueRange{start}, [&](Value q, ValueRange old) {
             Value n = count(q, which);
             Value room = b.max(zero, b.sub(capacity, old[0]));
-            Value segment = b.div(q, kWorkers), begin = b.share(b.rem(q, kWorkers), kWorkers, shape.segment).first;
+            Value segment = b.div(q, kWorkers),
+                  begin = b.share(b.rem(q, kWorkers), kWorkers, shape.segment).first;
             b.loop(zero, b.min(n, room), [&](Value i) {
               Value source = b.add(begin, i), target = b.add(old[0], i);
               b.store(b.load(fromIds, {t, segment, s, b.index(which), source}), ids, {t, s, target});

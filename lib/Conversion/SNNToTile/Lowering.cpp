@@ -8,8 +8,8 @@ using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
 Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp program)
-    : function(function), module(function->getParentOfType<ModuleOp>()), placement(placement), program(program),
-      classes(function), families(function.getContext()), buffers(function.getContext()),
+    : function(function), module(function->getParentOfType<ModuleOp>()), placement(placement),
+      program(program), classes(function), families(function.getContext()), buffers(function.getContext()),
       phases(function.getContext()), stages(function.getContext()) {
   // Families first, then buffers, then ports and phases: anchors keep the three regions of the program apart.
   OpBuilder builder = OpBuilder::atBlockEnd(&program.getBody().front());
@@ -18,8 +18,9 @@ Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp 
   nextIndexTile = placement.firstHelper();
   for (auto [i, unitClass] : llvm::enumerate(classes.getClasses())) {
     const UnitPlacement &p = placement.units[i];
-    familyOf[i] = FamilyOp::create(builder, function.getLoc(), FamilyType::get(function.getContext()),
-                                   uniqueName(unitClass.name), p.tiles, p.first, unitClass.units, p.perTile, p.group);
+    familyOf[i] =
+        FamilyOp::create(builder, function.getLoc(), FamilyType::get(function.getContext()),
+                         uniqueName(unitClass.name), p.tiles, p.first, unitClass.units, p.perTile, p.group);
   }
 }
 
@@ -33,12 +34,13 @@ FamilyOp Lowering::family(int unitClass) { return familyOf[unitClass]; }
 FamilyOp Lowering::indexFamily(StringRef name, int64_t tasks) {
   // Helpers take turns over the tiles they may use; a family never wraps around.
   if (nextIndexTile + tasks > placement.endTile)
-    nextIndexTile = std::max(placement.firstTile, std::min(placement.firstHelper(), placement.endTile - tasks));
+    nextIndexTile =
+        std::max(placement.firstTile, std::min(placement.firstHelper(), placement.endTile - tasks));
   int64_t first = nextIndexTile;
   nextIndexTile += tasks;
   OpBuilder builder = OpBuilder::atBlockBegin(&program.getBody().front());
-  return FamilyOp::create(builder, program.getLoc(), FamilyType::get(program.getContext()), uniqueName(name), tasks,
-                          first, 0, 1, 1);
+  return FamilyOp::create(builder, program.getLoc(), FamilyType::get(program.getContext()), uniqueName(name),
+                          tasks, first, 0, 1, 1);
 }
 
 BufferOp Lowering::buffer(Location loc, StringRef name, ArrayRef<int64_t> shape, Type element) {
@@ -49,15 +51,16 @@ BufferOp Lowering::buffer(Location loc, StringRef name, ArrayRef<int64_t> shape,
     if (isa<FamilyOp, BufferOp>(op))
       last = &op;
   last ? builder.setInsertionPointAfter(last) : builder.setInsertionPointToStart(&program.getBody().front());
-  auto op = BufferOp::create(builder, loc, MemRefType::get(shape, element), Value(), uniqueName(name), Home::host,
-                             Layout::rows, SliceAttr(), false, false, false, APFloat(0.0f), 0, 0, 0, -1);
+  auto op =
+      BufferOp::create(builder, loc, MemRefType::get(shape, element), Value(), uniqueName(name), Home::host,
+                       Layout::rows, SliceAttr(), false, false, false, APFloat(0.0f), 0, 0, 0, -1);
   if (!shape.empty())
     op.setPitch(shape.back());
   return op;
 }
 
-BufferOp Lowering::ownBuffer(Location loc, StringRef name, int unitClass, ArrayRef<int64_t> shape, Layout layout,
-                             bool steps) {
+BufferOp Lowering::ownBuffer(Location loc, StringRef name, int unitClass, ArrayRef<int64_t> shape,
+                             Layout layout, bool steps) {
   BufferOp op = buffer(loc, name, shape, Float32Type::get(program.getContext()));
   FamilyOp owner = family(unitClass);
   op.getFamilyMutable().assign(owner.getResult());
@@ -72,8 +75,8 @@ BufferOp Lowering::ownBuffer(Location loc, StringRef name, int unitClass, ArrayR
   return op;
 }
 
-BufferOp Lowering::sliceBuffer(Location loc, StringRef name, FamilyOp owner, ArrayRef<int64_t> shape, Type element,
-                               SliceAttr slice, bool steps) {
+BufferOp Lowering::sliceBuffer(Location loc, StringRef name, FamilyOp owner, ArrayRef<int64_t> shape,
+                               Type element, SliceAttr slice, bool steps) {
   BufferOp op = buffer(loc, name, shape, element);
   op.getFamilyMutable().assign(owner.getResult());
   op.setHome(Home::slice);
@@ -129,9 +132,9 @@ void Lowering::lowerArguments() {
       }
     }
     storages[argument] = storage;
-    auto port = PortOp::create(phases, loc, name, stringifyArgumentKind(kind), storage.buffer.getResult(), shape,
-                               transposed, function.getArgAttr(i, kTrainableAttr) != nullptr, APFloat(0.0f), "",
-                               function.getArgAttrOfType<ElementsAttr>(i, kValueAttr));
+    auto port = PortOp::create(phases, loc, name, stringifyArgumentKind(kind), storage.buffer.getResult(),
+                               shape, transposed, function.getArgAttr(i, kTrainableAttr) != nullptr,
+                               APFloat(0.0f), "", function.getArgAttrOfType<ElementsAttr>(i, kValueAttr));
     if (auto initial = function.getArgAttrOfType<FloatAttr>(i, kInitialAttr))
       port.setInitialAttr(initial);
     if (auto of = function.getArgAttrOfType<StringAttr>(i, kOfAttr))
@@ -152,13 +155,16 @@ LogicalResult Lowering::lowerResults(func::ReturnOp op) {
       return op.emitError("result ") << i << (nameAttr ? " ('" + nameAttr.str() + "')" : std::string())
                                      << " is computed in no phase of the program";
     SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
-    std::string name = nameAttr ? nameAttr.str()
+    std::string name = nameAttr     ? nameAttr.str()
                        : role && of ? (of.getValue() + ".grad").str()
                        : role       ? role.str()
                                     : "result" + std::to_string(i);
     bool transposed = role && role.getValue() == "gradient" && shape.size() == 2;
-    PortOp::create(phases, op.getLoc(), name, role ? role.getValue() : "output", found->second.buffer.getResult(),
-                   shape, transposed, false, APFloat(0.0f), of ? of.getValue() : state ? state.getValue() : "",
+    PortOp::create(phases, op.getLoc(), name, role ? role.getValue() : "output",
+                   found->second.buffer.getResult(), shape, transposed, false, APFloat(0.0f),
+                   of      ? of.getValue()
+                   : state ? state.getValue()
+                           : "",
                    ElementsAttr());
   }
   return mlir::success();

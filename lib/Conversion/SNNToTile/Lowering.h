@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// State of one conversion of a model function to a tile program: where every value is stored, which stages a phase has.
+// State of one conversion of a model function to a tile program: where every value is stored, which stages a
+// phase has.
 #ifndef SPIKELOOM_CONVERSION_SNNTOTILE_LOWERING_H
 #define SPIKELOOM_CONVERSION_SNNTOTILE_LOWERING_H
 
@@ -43,11 +44,13 @@ private:
   mlir::LogicalResult lowerResults(mlir::func::ReturnOp op);
   tile::FamilyOp family(int unitClass);
   tile::FamilyOp indexFamily(llvm::StringRef name, int64_t tasks);
-  tile::BufferOp buffer(mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape, mlir::Type element);
-  tile::BufferOp ownBuffer(mlir::Location loc, llvm::StringRef name, int unitClass, llvm::ArrayRef<int64_t> shape,
-                           tile::Layout layout, bool steps = false);
+  tile::BufferOp buffer(mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+                        mlir::Type element);
+  tile::BufferOp ownBuffer(mlir::Location loc, llvm::StringRef name, int unitClass,
+                           llvm::ArrayRef<int64_t> shape, tile::Layout layout, bool steps = false);
   tile::BufferOp sliceBuffer(mlir::Location loc, llvm::StringRef name, tile::FamilyOp family,
-                             llvm::ArrayRef<int64_t> shape, mlir::Type element, tile::SliceAttr slice, bool steps);
+                             llvm::ArrayRef<int64_t> shape, mlir::Type element, tile::SliceAttr slice,
+                             bool steps);
   std::string uniqueName(llvm::StringRef base);
   std::string layerOf(int unitClass) const { return classes.getClasses()[unitClass].name; }
 

@@ -36,15 +36,18 @@ void Lowering::prepareReduction(LinearInputGradOp op) {
   shape.segmentFamily = indexFamily(layer + ".reduce", shape.sampleTasks * shape.segments);
   reductionShapes[op] = shape;
 
-  BufferOp partials = ownBuffer(op->getLoc(), layer + ".partials", unitClass, {phaseSteps, batch, width}, Layout::rows, true);
+  BufferOp partials =
+      ownBuffer(op->getLoc(), layer + ".partials", unitClass, {phaseSteps, batch, width}, Layout::rows, true);
   partials.setPitch(width);
   partialsOf[op] = {partials, true, 0};
 
   // A cotangent that the next step reads has a row more, zero at the start: see bindState.
   bool carried = eventStates.contains(op.getResult());
-  auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment, {shape.samples, shape.segment});
-  BufferOp result = sliceBuffer(op->getLoc(), layer + ".input_gradient", shape.segmentFamily,
-                                {phaseSteps + (carried ? 1 : 0), batch, width}, Float32Type::get(context), slice, true);
+  auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment,
+                              {shape.samples, shape.segment});
+  BufferOp result =
+      sliceBuffer(op->getLoc(), layer + ".input_gradient", shape.segmentFamily,
+                  {phaseSteps + (carried ? 1 : 0), batch, width}, Float32Type::get(context), slice, true);
   result.setClear(carried);
   Storage storage{result, true, carried && !reverse ? 1 : 0};
   if (listed) {
@@ -52,7 +55,8 @@ void Lowering::prepareReduction(LinearInputGradOp op) {
     list.payload = storage;
     events[op.getResult()] = list;
   } else {
-    FamilyOp reader = classes.getClass(op.getResult()) >= 0 ? family(classes.getClass(op.getResult())) : FamilyOp();
+    FamilyOp reader =
+        classes.getClass(op.getResult()) >= 0 ? family(classes.getClass(op.getResult())) : FamilyOp();
     if (reader) {
       int64_t block = reader.getPerTile() * reader.getGroup();
       result.setPitch(ceilDiv(width, block) * block);
@@ -79,7 +83,8 @@ void Lowering::emitReduction(LinearInputGradOp op) {
   SmallVector<int64_t> extents{shape.samples, shape.segment};
   auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment, extents);
   // One step at a time: [tile of the family][samples][entries].
-  Value from = b.argument({partials.buffer, false, 0}, View::partials, Access::read, {tiles, shape.samples, shape.segment}, slice);
+  Value from = b.argument({partials.buffer, false, 0}, View::partials, Access::read,
+                          {tiles, shape.samples, shape.segment}, slice);
   Value to = b.argument(result, View::slice, Access::write, extents, slice);
   Value info;
   if (listed)
@@ -93,7 +98,7 @@ void Lowering::emitReduction(LinearInputGradOp op) {
     Value first = b.mul(b.rem(b.getTask(), shape.segments), b.index(shape.segment));
     b.workers(kWorkers, [&](Value worker) {
       std::pair<Value, Value> range = b.share(worker, kWorkers, shape.segment);
-        Value lo = range.first, hi = range.second;
+      Value lo = range.first, hi = range.second;
       b.loop(zero, samples, [&](Value s) {
         Value n = listed ? b.loadIndex(info, {t, s, b.index(7)}) : b.index(width);
         Value end = b.min(hi, b.max(zero, b.sub(n, first)));
@@ -102,7 +107,8 @@ void Lowering::emitReduction(LinearInputGradOp op) {
             Value base = b.mul(g, b.index(group));
             b.loop(zero, b.index(kStrides), [&](Value q) {
               // Lanes q, q + 16, ...; those beyond the last tile count +0.
-              Value lanes = b.div(b.add(b.sub(b.index(group), b.min(q, b.index(group))), b.index(kStrides - 1)), kStrides);
+              Value lanes = b.div(
+                  b.add(b.sub(b.index(group), b.min(q, b.index(group))), b.index(kStrides - 1)), kStrides);
               Value sum = b.loop(zero, lanes, ValueRange{b.f32(0)}, [&](Value i, ValueRange old) {
                 Value lane = b.add(base, b.add(q, b.mul(i, b.index(kStrides))));
                 Value present = b.compare(arith::CmpIPredicate::slt, lane, b.index(tiles));
@@ -124,9 +130,10 @@ void Lowering::emitReduction(LinearInputGradOp op) {
               });
             return b.load(sums, {worker, zero});
           };
-          Value total = b.loop(b.index(1), b.index(groups), ValueRange{groupSum(zero)}, [&](Value g, ValueRange old) {
-            return SmallVector<Value>{arith::AddFOp::create(b, old[0], groupSum(g))};
-          })[0];
+          Value total =
+              b.loop(b.index(1), b.index(groups), ValueRange{groupSum(zero)}, [&](Value g, ValueRange old) {
+                return SmallVector<Value>{arith::AddFOp::create(b, old[0], groupSum(g))};
+              })[0];
           b.store(total, to, {t, s, j});
         });
       });
@@ -157,21 +164,27 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
   FamilyOp lossFamily = indexFamily("loss", ceilDiv(batch, samples));
   auto rowSlice = SliceAttr::get(context, 1, samples * count, 0, {samples, count});
   auto sampleSlice = SliceAttr::get(context, 1, samples, 0, {samples});
-  Storage gradient{sliceBuffer(op->getLoc(), "loss.gradient", lossFamily, {batch, count}, f32, rowSlice, false), false, 0};
+  Storage gradient{
+      sliceBuffer(op->getLoc(), "loss.gradient", lossFamily, {batch, count}, f32, rowSlice, false), false, 0};
   if (int unitClass = classes.getClass(op.getGradient()); unitClass >= 0) {
     FamilyOp reader = family(unitClass);
     int64_t block = reader.getPerTile() * reader.getGroup();
     gradient.buffer.setPitch(ceilDiv(count, block) * block);
   }
-  Storage losses{sliceBuffer(op->getLoc(), "loss.samples", lossFamily, {batch}, f32, sampleSlice, false), false, 0};
-  Storage hits{sliceBuffer(op->getLoc(), "correct.samples", lossFamily, {batch}, f32, sampleSlice, false), false, 0};
+  Storage losses{sliceBuffer(op->getLoc(), "loss.samples", lossFamily, {batch}, f32, sampleSlice, false),
+                 false, 0};
+  Storage hits{sliceBuffer(op->getLoc(), "correct.samples", lossFamily, {batch}, f32, sampleSlice, false),
+               false, 0};
   storages[op.getGradient()] = gradient;
   {
     CodeletBuilder b(op->getLoc(), module, "loss_samples", lossFamily);
     ScalarMath math{b};
-    Value logits = b.argument(storages.lookup(op.getLogits()), View::slice, Access::read, {samples, count}, rowSlice);
-    Value labels = b.argument(storages.lookup(op.getLabels()), View::slice, Access::read, {samples}, sampleSlice);
-    Value weights = b.argument(storages.lookup(op.getWeights()), View::slice, Access::read, {samples}, sampleSlice);
+    Value logits =
+        b.argument(storages.lookup(op.getLogits()), View::slice, Access::read, {samples, count}, rowSlice);
+    Value labels =
+        b.argument(storages.lookup(op.getLabels()), View::slice, Access::read, {samples}, sampleSlice);
+    Value weights =
+        b.argument(storages.lookup(op.getWeights()), View::slice, Access::read, {samples}, sampleSlice);
     Value out = b.argument(gradient, View::slice, Access::write, {samples, count}, rowSlice);
     Value loss = b.argument(losses, View::slice, Access::write, {samples}, sampleSlice);
     Value hit = b.argument(hits, View::slice, Access::write, {samples}, sampleSlice);
@@ -201,11 +214,12 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
             Value target = arith::SelectOp::create(b, own, b.f32(1), b.f32(0));
             b.store(arith::MulFOp::create(b, weight, arith::SubFOp::create(b, softmax, target)), out, {s, c});
           });
-          Value entropy = arith::SubFOp::create(b, arith::AddFOp::create(b, polynomialLog(math, sum), best[0]),
-                                                b.load(logits, {s, label}));
+          Value entropy = arith::SubFOp::create(
+              b, arith::AddFOp::create(b, polynomialLog(math, sum), best[0]), b.load(logits, {s, label}));
           b.store(arith::MulFOp::create(b, weight, entropy), loss, s);
-          Value right = arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::eq, best[1], label),
-                                              arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, weight, b.f32(0)));
+          Value right =
+              arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::eq, best[1], label),
+                                    arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, weight, b.f32(0)));
           b.store(arith::SelectOp::create(b, right, b.f32(1), b.f32(0)), hit, s);
         });
       });
@@ -249,13 +263,14 @@ void Lowering::emitOptimizer(Operation *op) {
     return b.argument(storages.lookup(value), View::own, access, shape);
   };
   Value p = own(parameter, Access::update), g = own(gradient, Access::read);
-  Value m = adam ? own(adam.getFirst(), Access::update) : Value(), v = adam ? own(adam.getSecond(), Access::update) : Value();
+  Value m = adam ? own(adam.getFirst(), Access::update) : Value(),
+        v = adam ? own(adam.getSecond(), Access::update) : Value();
   Value factors = b.argument(storages.lookup(hyper), View::broadcast, Access::read, {4});
   b.steps(false, [&](Value) {
     Value rate = b.load(factors, b.index(0)), correction = adam ? b.load(factors, b.index(1)) : Value();
     b.workers(kWorkers, [&](Value worker) {
       std::pair<Value, Value> range = b.share(worker, kWorkers, matrix ? rows : perTile);
-        Value from = range.first, to = range.second;
+      Value from = range.first, to = range.second;
       auto update = [&](ValueRange at) {
         auto multiply = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, x, y); };
         auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); };
@@ -263,7 +278,8 @@ void Lowering::emitOptimizer(Operation *op) {
         if (adam) {
           float beta1 = adam.getBeta1().convertToFloat(), beta2 = adam.getBeta2().convertToFloat();
           Value first = add(multiply(b.f32(beta1), b.load(m, at)), multiply(b.f32(1.0f - beta1), gradient));
-          Value second = add(multiply(b.f32(beta2), b.load(v, at)), multiply(multiply(b.f32(1.0f - beta2), gradient), gradient));
+          Value second = add(multiply(b.f32(beta2), b.load(v, at)),
+                             multiply(multiply(b.f32(1.0f - beta2), gradient), gradient));
           b.store(first, m, at);
           b.store(second, v, at);
           Value scale = add(multiply(math::SqrtOp::create(b, second), correction),

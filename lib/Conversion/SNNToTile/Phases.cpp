@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From the operations of a scan to stages: which operations of a class of units run between two exchanges, and which
-// values must be stored because another stage, another step or another phase reads them.
+// From the operations of a scan to stages: which operations of a class of units run between two exchanges,
+// and which values must be stored because another stage, another step or another phase reads them.
 #include "Lowering.h"
 
 using namespace mlir;
@@ -37,7 +37,8 @@ void Lowering::beginPhase(Location loc, StringRef name, int64_t steps, bool isRe
   stageOf.clear();
 }
 
-/// The level at which a value can be read: that of the stage that makes it, one more if an exchange lies between.
+/// The level at which a value can be read: that of the stage that makes it, one more if an exchange lies
+/// between.
 int Lowering::levelAfter(Value value, bool exchanged) const {
   Operation *op = value.getDefiningOp();
   if (!op)
@@ -66,8 +67,9 @@ LogicalResult Lowering::assignStage(Operation *op) {
       if (unitClass < 0 && !getEvents(value.getType()))
         unitClass = classes.getClass(value);
   if (unitClass < 0)
-    return op->emitError("has no units that could be dealt out to tiles; operands and results must be tensors of "
-                         "[batch, units]");
+    return op->emitError(
+        "has no units that could be dealt out to tiles; operands and results must be tensors of "
+        "[batch, units]");
   int level = 0;
   for (OpOperand &operand : op->getOpOperands())
     level = std::max(level, levelAfter(operand.get(), isExchanged(operand)));
@@ -82,7 +84,7 @@ LogicalResult Lowering::assignStage(Operation *op) {
 /// Gives a value of the phase a buffer if another stage reads it, or a later part of its own stage.
 void Lowering::bindValue(Operation *op, Value value) {
   if (getEvents(value.getType()) || storages.count(value) || classes.getClass(value) < 0 ||
-      isa<LinearInputGradOp>(op))
+      !stageOf.count(op) || isa<LinearInputGradOp>(op))
     return;
   bool elsewhere = false, later = false;
   for (OpOperand &use : value.getUses()) {
@@ -107,8 +109,8 @@ void Lowering::bindValue(Operation *op, Value value) {
   SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
   if (steps)
     shape.insert(shape.begin(), phaseSteps);
-  Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + (elsewhere ? ".exchanged" : ".scratch"), unitClass,
-                            shape, elsewhere ? Layout::rows : Layout::blocked, steps),
+  Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + (elsewhere ? ".exchanged" : ".scratch"),
+                            unitClass, shape, elsewhere ? Layout::rows : Layout::blocked, steps),
                   steps, 0};
   storages[value] = storage;
   targets[value].push_back(storage);
@@ -129,10 +131,12 @@ void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage fr
   codelet.steps(false, [&](Value t) {
     codelet.workers(6, [&](Value worker) {
       std::pair<Value, Value> range = codelet.share(worker, 6, batch);
-        Value lo = range.first, hi = range.second;
+      Value lo = range.first, hi = range.second;
       codelet.loop(lo, hi, [&](Value b) {
         codelet.loop(codelet.index(0), codelet.index(perTile), [&](Value c) {
-          auto at = [&](const Storage &s) { return s.steps ? SmallVector<Value>{t, b, c} : SmallVector<Value>{b, c}; };
+          auto at = [&](const Storage &s) {
+            return s.steps ? SmallVector<Value>{t, b, c} : SmallVector<Value>{b, c};
+          };
           codelet.store(codelet.load(source, at(from)), target, at(to));
         });
       });
@@ -205,9 +209,10 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
     } else {
       if (parameterLike)
         std::reverse(shape.begin(), shape.end());
-      bool readElsewhere = llvm::any_of(last.getUses(), [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });
-      storage = {ownBuffer(loc, layerOf(unitClass) + (parameterLike ? ".gradient" : ".state"), unitClass, shape,
-                           readElsewhere && !parameterLike ? Layout::rows : Layout::blocked),
+      bool readElsewhere =
+          llvm::any_of(last.getUses(), [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });
+      storage = {ownBuffer(loc, layerOf(unitClass) + (parameterLike ? ".gradient" : ".state"), unitClass,
+                           shape, readElsewhere && !parameterLike ? Layout::rows : Layout::blocked),
                  false, 0};
       fill(storage.buffer);
       if (!splat)
@@ -218,8 +223,8 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
     return mlir::success();
   }
 
-  // Another stage reads the old value, so every step has a row: row t is the value before step t when time runs
-  // forward, after step t when it runs backward.
+  // Another stage reads the old value, so every step has a row: row t is the value before step t when time
+  // runs forward, after step t when it runs backward.
   shape.insert(shape.begin(), phaseSteps + 1);
   BufferOp rows = ownBuffer(loc, layerOf(unitClass) + ".history", unitClass, shape, Layout::rows, true);
   fill(rows);
@@ -261,9 +266,10 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
     else
       return scan.emitError("reads a sequence that is stored nowhere: ") << sequence;
   }
-  // Copies of states that a phase starts from are phases of their own and come first; the insertion point of this
-  // phase's stages is its block, so the order of creation is kept by moving the phase behind them.
-  beginPhase(scan.getLoc(), scan.getReverse() ? "backward" : "forward", scan.getNumSteps(), scan.getReverse());
+  // Copies of states that a phase starts from are phases of their own and come first; the insertion point of
+  // this phase's stages is its block, so the order of creation is kept by moving the phase behind them.
+  beginPhase(scan.getLoc(), scan.getReverse() ? "backward" : "forward", scan.getNumSteps(),
+             scan.getReverse());
   Operation *phase = stages.getInsertionBlock()->getParentOp();
   for (Operation *op : ops)
     if (failed(assignStage(op)))
@@ -282,7 +288,8 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
     }
     Value next = scan.getYield().getStates()[i];
     if (!events.count(next))
-      return scan.emitError("state ") << i << ": lists that are carried to the next step must be made by a neuron";
+      return scan.emitError("state ")
+             << i << ": lists that are carried to the next step must be made by a neuron";
     EventStorage carried = events.lookup(next);
     for (Storage *storage : {&carried.ids, &carried.info, &carried.payload})
       storage->shift = reverse ? 1 : 0;
@@ -338,9 +345,8 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
         storages[value] = storage;
       }
   for (Operation *op : ops)
-    if (stageOf.count(op))
-      for (Value value : op->getResults())
-        bindValue(op, value);
+    for (Value value : op->getResults())
+      bindValue(op, value);
   for (Operation *op : ops) {
     if (auto entropy = dyn_cast<CrossEntropyOp>(op))
       emitCrossEntropy(entropy);

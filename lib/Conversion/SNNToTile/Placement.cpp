@@ -25,13 +25,15 @@ void spikeloom::setPlacement(func::FuncOp function, const Placement &placement) 
   SmallVector<Attribute> units;
   for (const UnitPlacement &p : placement.units)
     units.push_back(builder.getDenseI64ArrayAttr({p.perTile, p.group, p.first, p.tiles}));
-  auto number = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
+  auto number = [&](StringRef name, int64_t value) {
+    return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
+  };
   function->setAttr(kPlacementAttr,
-                    builder.getDictionaryAttr({builder.getNamedAttr("machine", builder.getStringAttr(placement.machine)),
-                                               number("chips", placement.chips), number("first_tile", placement.firstTile),
-                                               number("end_tile", placement.endTile),
-                                               number("first_free", placement.firstFree),
-                                               builder.getNamedAttr("units", builder.getArrayAttr(units))}));
+                    builder.getDictionaryAttr(
+                        {builder.getNamedAttr("machine", builder.getStringAttr(placement.machine)),
+                         number("chips", placement.chips), number("first_tile", placement.firstTile),
+                         number("end_tile", placement.endTile), number("first_free", placement.firstFree),
+                         builder.getNamedAttr("units", builder.getArrayAttr(units))}));
 }
 
 FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
@@ -49,32 +51,39 @@ FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
   auto units = dictionary.getAs<ArrayAttr>("units");
   if (!machine || !units || !number("chips", placement.chips) || !number("first_tile", placement.firstTile) ||
       !number("end_tile", placement.endTile) || !number("first_free", placement.firstFree))
-    return function.emitError("attribute '") << kPlacementAttr << "' lacks machine, chips, first_tile, end_tile, "
-                                                                  "first_free or units";
+    return function.emitError("attribute '") << kPlacementAttr
+                                             << "' lacks machine, chips, first_tile, end_tile, "
+                                                "first_free or units";
   placement.machine = machine.str();
   for (Attribute attribute : units) {
     auto values = dyn_cast<DenseI64ArrayAttr>(attribute);
     if (!values || values.size() != 4 || values[0] < 1 || values[1] < 1)
-      return function.emitError("attribute '") << kPlacementAttr << "': each of 'units' is [per_tile, group, first, tiles]";
+      return function.emitError("attribute '")
+             << kPlacementAttr << "': each of 'units' is [per_tile, group, first, tiles]";
     placement.units.push_back({values[0], values[1], values[2], values[3]});
   }
   return placement;
 }
 
 /// Estimates per class: the memory planner and the cycle counter have the last word.
-static PartitionProblem problemFor(const Machine &machine, func::FuncOp function, const UnitClasses &classes) {
+static PartitionProblem problemFor(const Machine &machine, func::FuncOp function,
+                                   const UnitClasses &classes) {
   PartitionProblem problem = partitionProblemFor(machine);
   int64_t batch = 1;
-  function.walk([&](LinearOp linear) { batch = cast<RankedTensorType>(linear.getInput().getType()).getDimSize(0); });
+  function.walk(
+      [&](LinearOp linear) { batch = cast<RankedTensorType>(linear.getInput().getType()).getDimSize(0); });
   const InstructionCosts &costs = machine.instructions;
   for (const UnitClass &c : classes.getClasses()) {
     UnitFamilyRequest request;
     request.name = c.name;
     request.units = c.units;
-    request.memory.push_back({"weights, gradients, optimizer state and tapes", c.bytesPerUnit, 0, true, true});
+    request.memory.push_back(
+        {"weights, gradients, optimizer state and tapes", c.bytesPerUnit, 0, true, true});
     // Lists and their gradients pass through every tile of the layer: ids of 2 bytes and a payload, twice.
-    request.memory.push_back({"staging of event lists", 0, int64_t(double(batch) * c.listed * 20), true, true});
-    // One entry of a list: an id, and per pair of units a 64-bit load beside the addition; per unit the neuron.
+    request.memory.push_back(
+        {"staging of event lists", 0, int64_t(double(batch) * c.listed * 20), true, true});
+    // One entry of a list: an id, and per pair of units a 64-bit load beside the addition; per unit the
+    // neuron.
     double perEntry = double(costs.deltaLoad), perUnit = double(costs.loadPair) / 2;
     request.cyclesFixed = double(batch) * c.listed * perEntry;
     request.cyclesPerUnit = double(batch) * (c.listed * perUnit + 12);
@@ -111,8 +120,8 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       return signalPassFailure();
     }
     if (solved->tooLarge) {
-      function.emitError() << "the network does not fit the machine '" << loaded->name << "': "
-                           << solved->tooLarge->message();
+      function.emitError() << "the network does not fit the machine '" << loaded->name
+                           << "': " << solved->tooLarge->message();
       return signalPassFailure();
     }
     Placement placement;
@@ -132,7 +141,8 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
     });
     remark::analysis(function.getLoc(), remark::RemarkOpts::name("partition").category("placement"))
         << llvm::formatv("placed {0} layers on {1} tiles; the busiest tile is {2} % above the lower bound",
-                         classes.getClasses().size(), solved->tilesUsed, int64_t(solved->distance() * 100 + 0.5))
+                         classes.getClasses().size(), solved->tilesUsed,
+                         int64_t(solved->distance() * 100 + 0.5))
                .str();
   }
 };

@@ -26,12 +26,13 @@ struct ConvertPass : spikeloom::impl::ConvertSNNToTilePassBase<ConvertPass> {
       return signalPassFailure();
     if (UnitClasses(function).getClasses().size() != placement->units.size()) {
       function.emitError("attribute 'snn.placement' places ")
-          << placement->units.size() << " layers, the function has " << UnitClasses(function).getClasses().size()
-          << "; run snn-partition again";
+          << placement->units.size() << " layers, the function has "
+          << UnitClasses(function).getClasses().size() << "; run snn-partition again";
       return signalPassFailure();
     }
     OpBuilder builder(function);
-    auto program = tile::ProgramOp::create(builder, function.getLoc(), "program", placement->machine, placement->chips);
+    auto program =
+        tile::ProgramOp::create(builder, function.getLoc(), "program", placement->machine, placement->chips);
     program.getBody().push_back(new Block);
     if (Attribute training = function->getAttr("snn.training"))
       program->setAttr("snn.training", training);

@@ -27,7 +27,8 @@ struct ScalarMath {
   Value pow2(Value n) {
     Value i = mlir::arith::FPToSIOp::create(b, b.getI32Type(), n);
     Value biased = mlir::arith::AddIOp::create(b, i, b.i32(127));
-    return mlir::arith::BitcastOp::create(b, b.getF32Type(), mlir::arith::ShLIOp::create(b, biased, b.i32(23)));
+    return mlir::arith::BitcastOp::create(b, b.getF32Type(),
+                                          mlir::arith::ShLIOp::create(b, biased, b.i32(23)));
   }
   Value exponent(Value x) {
     Value e = mlir::arith::ShRUIOp::create(b, bits(x), b.i32(23));
@@ -35,7 +36,8 @@ struct ScalarMath {
   }
   Value mantissa(Value x) {
     Value m = mlir::arith::AndIOp::create(b, bits(x), b.i32(0x007fffff));
-    return mlir::arith::BitcastOp::create(b, b.getF32Type(), mlir::arith::OrIOp::create(b, m, b.i32(0x3f000000)));
+    return mlir::arith::BitcastOp::create(b, b.getF32Type(),
+                                          mlir::arith::OrIOp::create(b, m, b.i32(0x3f000000)));
   }
 
 private:

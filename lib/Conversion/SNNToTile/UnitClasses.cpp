@@ -66,7 +66,8 @@ void UnitClasses::visit(Operation *op) {
         home(neuron.getCompared(), neuron.getNext());
       })
       .Case<SgdOp, AdamOp>([&](Operation *optimizer) {
-        for (Value value : optimizer->getOperands().drop_back()) // the last one is `hyper`, which is not sharded
+        for (Value value :
+             optimizer->getOperands().drop_back()) // the last one is `hyper`, which is not sharded
           unite(optimizer->getOperand(0), value);
         for (Value value : optimizer->getResults())
           unite(optimizer->getOperand(0), value);
@@ -125,9 +126,11 @@ void UnitClasses::number(func::FuncOp function) {
             if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr))
               classes[number].name = layerName(name);
     // A parameter has its units first; a stacked or stepwise value has them last.
-    bool parameterLike = parameter || (type.getRank() == 2 && llvm::any_of(value.getUsers(), [&](Operation *user) {
-                           return isa<SgdOp, AdamOp>(user) || (isa<LinearOp>(user) && user->getOperand(1) == value);
-                         }));
+    bool parameterLike =
+        parameter || (type.getRank() == 2 && llvm::any_of(value.getUsers(), [&](Operation *user) {
+                        return isa<SgdOp, AdamOp>(user) ||
+                               (isa<LinearOp>(user) && user->getOperand(1) == value);
+                      }));
     int64_t units = parameterLike ? type.getDimSize(0) : type.getShape().back();
     if (!classes[number].units)
       classes[number].units = units;
@@ -207,7 +210,8 @@ Value UnitClasses::getHome(Value events) const {
       if (!scan)
         return {};
       unsigned i = argument.getArgNumber(), sequences = scan.getSequences().size();
-      events = i < sequences ? Value(scan.getSequences()[i]) : Value(scan.getYield().getStates()[i - sequences]);
+      events =
+          i < sequences ? Value(scan.getSequences()[i]) : Value(scan.getYield().getStates()[i - sequences]);
     }
   }
   return {};

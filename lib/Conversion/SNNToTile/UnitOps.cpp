@@ -80,7 +80,8 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitNeuron(NeuronOp op, unsigned k) 
   auto multiply = [&](Value p, Value q) -> Value { return arith::MulFOp::create(b, p, q); };
   auto choose = [&](Value cond, Value p, Value q) -> Value { return arith::SelectOp::create(b, cond, p, q); };
   auto decayed = [&](Value value) {
-    return op.getDecays() ? multiply(perUnit(op.getDecays(), op.getDecay(), c), value) : scaled(b, op.getDecay(), value);
+    return op.getDecays() ? multiply(perUnit(op.getDecays(), op.getDecay(), c), value)
+                          : scaled(b, op.getDecay(), value);
   };
   auto integrate = [&](Value from) {
     Value sum = add(decayed(from), scaled(b, op.getGain(), x));
@@ -90,7 +91,8 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitNeuron(NeuronOp op, unsigned k) 
     return add(sum, multiply(subtract(one, decay), b.f32(op.getLeak().convertToDouble())));
   };
   Value resetTo = b.f32(op.getVReset().convertToDouble());
-  bool early = op.getOrder() == FireOrder::fire_integrate, same = !early && op.getResetTime() == ResetTime::same_step;
+  bool early = op.getOrder() == FireOrder::fire_integrate,
+       same = !early && op.getResetTime() == ResetTime::same_step;
   Value next, compared, fired, reset;
   if (same) {
     compared = integrate(v);
@@ -123,7 +125,8 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsi
   auto add = [&](Value p, Value q) -> Value { return arith::AddFOp::create(b, p, q); };
   auto multiply = [&](Value p, Value q) -> Value { return arith::MulFOp::create(b, p, q); };
   bool listed = bool(getEvents(op.getCompared().getType())), attached = !op.getDetachReset();
-  bool early = op.getOrder() == FireOrder::fire_integrate, same = !early && op.getResetTime() == ResetTime::same_step;
+  bool early = op.getOrder() == FireOrder::fire_integrate,
+       same = !early && op.getResetTime() == ResetTime::same_step;
   bool value = op.getResetKind() == ResetKind::value;
   bool through = attached && (same || early) && op.getResetKind() != ResetKind::none;
 
@@ -139,9 +142,10 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsi
     if (op.getSpikeCotangent())
       spike = multiply(scaled(b, op.getGraded(), unit(op.getSpikeCotangent(), k)), surrogate);
     if (through)
-      slope = multiply(value ? arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), p).getResult()
-                             : threshold,
-                       surrogate);
+      slope =
+          multiply(value ? arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), p).getResult()
+                         : threshold,
+                   surrogate);
   }
   Value next = op.getNextCotangent() ? unit(op.getNextCotangent(), k) : Value();
   Value stopped; // where the reset cuts the state
@@ -154,7 +158,9 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsi
     return op.getDecays() ? multiply(perUnit(op.getDecays(), op.getDecay(), c), gradient)
                           : scaled(b, op.getDecay(), gradient);
   };
-  auto total = [&](Value base, Value term) { return !base ? (term ? term : zero) : term ? add(base, term) : base; };
+  auto total = [&](Value base, Value term) {
+    return !base ? (term ? term : zero) : term ? add(base, term) : base;
+  };
   if (early) {
     Value base = next ? next : zero;
     Value input = op.getResetScope() == ResetScope::whole_update ? cut(base) : base;
@@ -195,7 +201,8 @@ Value UnitStageEmitter::cotangentAt(Value cotangent, Value j, Value c) {
 
 static void forOwnEntries(CodeletBuilder &b, FamilyOp family, Value ids, ValueRange row, Value n0, Value n1,
                           llvm::function_ref<void(Value, Value)> body) {
-  auto entries = OwnEntriesOp::create(b, ids, row, n0, n1, b.getTask(), family.getGroup(), family.getPerTile());
+  auto entries =
+      OwnEntriesOp::create(b, ids, row, n0, n1, b.getTask(), family.getGroup(), family.getPerTile());
   OpBuilder::InsertionGuard guard(b);
   Type index = b.getIndexType();
   Block *block = b.createBlock(&entries.getBody(), {}, {index, index}, {b.getLoc(), b.getLoc()});
@@ -228,8 +235,10 @@ void UnitStageEmitter::emitEntries(NeuronAdjointOp op) {
                   }
                   if (through) {
                     bool value = op.getResetKind() == ResetKind::value;
-                    Value step = value ? arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), p).getResult()
-                                       : threshold;
+                    Value step =
+                        value
+                            ? arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), p).getResult()
+                            : threshold;
                     b.store(arith::MulFOp::create(b, step, surrogate), scratch(op, 1), c);
                   }
                 });
@@ -239,7 +248,8 @@ void UnitStageEmitter::emitEntries(ExpandOp op) {
   const EventStorage list = lowering.events.lookup(op.getInput());
   Value ids = b.argument(list.ids, View::broadcast, Access::read, {batch, list.capacity});
   bool binary = getEvents(op.getInput().getType()).getBinary() || !list.payload.buffer;
-  Value payload = binary ? Value() : b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity});
+  Value payload =
+      binary ? Value() : b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity});
   b.loop(b.index(0), b.index(perTile), [&](Value c) { b.store(b.f32(0), scratch(op, 0), c); });
   Value n0 = listLength(list, false), n1 = binary ? n0 : listLength(list, true);
   forOwnEntries(b, family, ids, at(list.ids, {sample}), n0, n1, [&](Value j, Value c) {
@@ -278,9 +288,8 @@ void UnitStageEmitter::emitLinear(LinearOp op) {
   } else {
     Storage dense = lowering.storages.lookup(op.getInput());
     Value x = b.argument(dense, View::broadcast, Access::read, {batch, in});
-    sums = b.loop(b.index(0), b.index(in), sums, [&](Value i, ValueRange old) {
-      return gather(i, b.load(x, at(dense, {sample, i})), old);
-    });
+    sums = b.loop(b.index(0), b.index(in), sums,
+                  [&](Value i, ValueRange old) { return gather(i, b.load(x, at(dense, {sample, i})), old); });
   }
   if (op.getBias())
     for (auto [c, sum] : llvm::zip(chunk, sums))
@@ -309,13 +318,14 @@ void UnitStageEmitter::emitOp(Operation *op) {
             .Case([&](NeuronAdjointOp adjoint) { return emitAdjoint(adjoint, k); })
             .Case([&](IntegratorOp integrator) {
               Value state = unit(integrator.getState(), k);
-              Value decayed = integrator.getDecays()
-                                  ? arith::MulFOp::create(
-                                        b, perUnit(integrator.getDecays(), integrator.getDecay(), chunk[k]), state)
-                                        .getResult()
-                                  : scaled(b, integrator.getDecay(), state);
-              Value sum =
-                  arith::AddFOp::create(b, decayed, scaled(b, integrator.getGain(), unit(integrator.getInput(), k)));
+              Value decayed =
+                  integrator.getDecays()
+                      ? arith::MulFOp::create(
+                            b, perUnit(integrator.getDecays(), integrator.getDecay(), chunk[k]), state)
+                            .getResult()
+                      : scaled(b, integrator.getDecay(), state);
+              Value sum = arith::AddFOp::create(
+                  b, decayed, scaled(b, integrator.getGain(), unit(integrator.getInput(), k)));
               if (!integrator.getLeak().isZero()) {
                 Value rest = arith::SubFOp::create(
                     b, b.f32(1), perUnit(integrator.getDecays(), integrator.getDecay(), chunk[k]));

@@ -24,7 +24,8 @@ UnitStageEmitter::UnitStageEmitter(Lowering &lowering, const UnitStage &stage)
   auto type = cast<RankedTensorType>(stage.ops.front()->getOperand(0).getType());
   for (Operation *op : stage.ops)
     for (Value value : op->getOperands())
-      if (auto tensor = dyn_cast<RankedTensorType>(value.getType()); tensor && tensor.getRank() == 2 && !batch)
+      if (auto tensor = dyn_cast<RankedTensorType>(value.getType());
+          tensor && tensor.getRank() == 2 && !batch)
         type = tensor, batch = tensor.getDimSize(0);
 }
 
@@ -53,15 +54,8 @@ Value UnitStageEmitter::listLength(const EventStorage &list, bool near) {
 
 Value UnitStageEmitter::scratch(Operation *op, int which) {
   Value &memref = scratches[{op, which}];
-  if (!memref) {
-    OpBuilder::InsertionGuard guard(b);
-    Operation *parent = b.getInsertionBlock()->getParentOp();
-    while (!isa<func::FuncOp>(parent->getParentOp()))
-      parent = parent->getParentOp();
-    b.setInsertionPoint(parent);
-    memref = memref::AllocaOp::create(b, MemRefType::get({perTile}, b.getF32Type()));
-    memref.getDefiningOp()->setAttr(kUnitsAttr, b.getUnitAttr());
-  }
+  if (!memref)
+    memref = b.privateUnits(perTile);
   return memref;
 }
 
@@ -103,12 +97,13 @@ void UnitStageEmitter::emit() {
 void UnitStageEmitter::emitSamples() {
   b.workers(kWorkers, [&](Value worker) {
     std::pair<Value, Value> range = b.share(worker, kWorkers, batch);
-        Value from = range.first, to = range.second;
+    Value from = range.first, to = range.second;
     b.loop(from, to, [&](Value s) {
       sample = s;
       for (Operation *op : stage.ops) {
         b.setLoc(op->getLoc());
-        if (auto adjoint = dyn_cast<NeuronAdjointOp>(op); adjoint && getEvents(adjoint.getCompared().getType()))
+        if (auto adjoint = dyn_cast<NeuronAdjointOp>(op);
+            adjoint && getEvents(adjoint.getCompared().getType()))
           emitEntries(adjoint);
         else if (auto expand = dyn_cast<ExpandOp>(op))
           emitEntries(expand);
@@ -144,7 +139,7 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
       Storage dense = lowering.storages.lookup(op.getInput());
       Value x = b.argument(dense, View::broadcast, Access::read, {batch, in});
       std::pair<Value, Value> range = b.share(worker, kWorkers, in);
-        Value from = range.first, to = range.second;
+      Value from = range.first, to = range.second;
       b.loop(from, to, [&](Value i) {
         forUnits([&](ArrayRef<Value> units) {
           SmallVector<Value> sums;
@@ -154,7 +149,8 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
             SmallVector<Value> next;
             Value value = b.load(x, at(dense, {s, i}));
             for (auto [c, sum] : llvm::zip(units, old))
-              next.push_back(arith::AddFOp::create(b, sum, arith::MulFOp::create(b, b.load(g, at(gradient, {s, c})), value)));
+              next.push_back(arith::AddFOp::create(
+                  b, sum, arith::MulFOp::create(b, b.load(g, at(gradient, {s, c})), value)));
             return next;
           });
           for (auto [c, sum] : llvm::zip(units, sums))
@@ -167,7 +163,8 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
     Value ids = b.argument(list.ids, View::broadcast, Access::read, {batch, list.capacity});
     Value info = b.argument(list.info, View::broadcast, Access::read, {batch, 10});
     bool weighted = bool(list.payload.buffer) && !getEvents(op.getInput().getType()).getBinary();
-    Value payload = weighted ? b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity}) : Value();
+    Value payload =
+        weighted ? b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity}) : Value();
     b.loop(b.index(0), b.index(batch), [&](Value s) {
       Value from = b.loadIndex(info, at(list.info, {s, worker}));
       Value to = b.loadIndex(info, at(list.info, {s, b.add(worker, b.index(1))}));
@@ -195,11 +192,12 @@ void UnitStageEmitter::emitBatchSum(BatchSumOp op) {
   Value sum = ownArgument(target, Access::update);
   b.workers(kWorkers, [&](Value worker) {
     std::pair<Value, Value> range = b.share(worker, kWorkers, perTile);
-        Value from = range.first, to = range.second;
+    Value from = range.first, to = range.second;
     b.loop(from, to, [&](Value c) {
-      Value total = b.loop(b.index(0), b.index(batch), ValueRange{b.load(sum, c)}, [&](Value s, ValueRange old) {
-        return SmallVector<Value>{arith::AddFOp::create(b, old[0], b.load(v, at(value, {s, c})))};
-      })[0];
+      Value total =
+          b.loop(b.index(0), b.index(batch), ValueRange{b.load(sum, c)}, [&](Value s, ValueRange old) {
+            return SmallVector<Value>{arith::AddFOp::create(b, old[0], b.load(v, at(value, {s, c})))};
+          })[0];
       b.store(total, sum, c);
     });
   });
@@ -219,7 +217,7 @@ void UnitStageEmitter::emitInputGradient(LinearInputGradOp op) {
   bool inRegisters = perTile <= 2 * kUnroll;
   b.workers(kWorkers, [&](Value worker) {
     std::pair<Value, Value> range = b.share(worker, kWorkers, batch);
-        Value from = range.first, to = range.second;
+    Value from = range.first, to = range.second;
     b.loop(from, to, [&](Value s) {
       sample = s;
       SmallVector<Value> gradients;

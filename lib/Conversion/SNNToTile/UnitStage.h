@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Emits the codelet of a unit stage. Three sections run one after another in every step:
 //   samples: workers take samples; synapses, neurons and arithmetic of the tile's units;
-//   weights: workers take ranges of inputs, so that each weight's gradient is added up by one worker in order;
-//   inputs:  workers take samples; the tile's part of the gradient of every input.
+//   weights: workers take ranges of inputs, so that each weight's gradient is added up by one worker in
+//   order; inputs:  workers take samples; the tile's part of the gradient of every input.
 #ifndef SPIKELOOM_CONVERSION_SNNTOTILE_UNITSTAGE_H
 #define SPIKELOOM_CONVERSION_SNNTOTILE_UNITSTAGE_H
 
@@ -56,9 +56,10 @@ private:
   CodeletBuilder b;
   int64_t perTile, batch = 0;
   mlir::Value row, sample;
-  Scalars chunk; // the units that are in registers
-  llvm::DenseMap<mlir::Value, Scalars> current;                        // computed in this stage
-  llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value> loaded; // read from storage, by unit in registers
+  Scalars chunk;                                // the units that are in registers
+  llvm::DenseMap<mlir::Value, Scalars> current; // computed in this stage
+  llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value>
+      loaded; // read from storage, by unit in registers
   llvm::DenseMap<std::pair<mlir::Operation *, int>, mlir::Value> scratches;
 };
 

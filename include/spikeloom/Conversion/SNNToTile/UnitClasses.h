@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which values of a model are sharded together: every dense value has units (its last dimension), and values that are
-// combined unit by unit must lie on the same tiles. A class of such values becomes a family of tiles.
+// Which values of a model are sharded together: every dense value has units (its last dimension), and values
+// that are combined unit by unit must lie on the same tiles. A class of such values becomes a family of
+// tiles.
 #ifndef SPIKELOOM_CONVERSION_SNNTOTILE_UNITCLASSES_H
 #define SPIKELOOM_CONVERSION_SNNTOTILE_UNITCLASSES_H
 
@@ -14,11 +15,11 @@ namespace spikeloom {
 
 /// Values that share a family of tiles.
 struct UnitClass {
-  std::string name;          // of the first layer in it, from its weight's name
+  std::string name; // of the first layer in it, from its weight's name
   int64_t units = 0;
-  int64_t bytesPerUnit = 0;  // parameters, gradients, optimiser state and stacked values of one unit
-  int64_t fanIn = 0;         // inputs of all its synapses together
-  double listed = 0;         // list entries, or dense inputs, that a step reads per sample
+  int64_t bytesPerUnit = 0; // parameters, gradients, optimiser state and stacked values of one unit
+  int64_t fanIn = 0;        // inputs of all its synapses together
+  double listed = 0;        // list entries, or dense inputs, that a step reads per sample
 };
 
 /// Classes of a model function, in the order of their first value.
@@ -26,7 +27,8 @@ class UnitClasses {
 public:
   explicit UnitClasses(mlir::func::FuncOp function);
 
-  /// The class of a dense value or of a parameter's output dimension; -1 for splat constants, scalars and events.
+  /// The class of a dense value or of a parameter's output dimension; -1 for splat constants, scalars and
+  /// events.
   int getClass(mlir::Value value) const;
   /// The class on which an event tensor's neurons live, -1 when it was made from an input.
   int getHomeClass(mlir::Value events) const;

@@ -82,7 +82,8 @@ static int64_t stagingBytes(ComputeOp stage, BufferOp buffer, ArgumentAttr view)
   }
   if (view.getView() == View::partials) {
     int64_t tiles = buffer.getFamily().getDefiningOp<FamilyOp>().getTiles();
-    return size * tiles * (view.getSlice() ? product(view.getSlice().getExtents()) : product(stepShape(buffer)));
+    return size * tiles *
+           (view.getSlice() ? product(view.getSlice().getExtents()) : product(stepShape(buffer)));
   }
   return size * product(stepShape(buffer));
 }
@@ -119,7 +120,8 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
       phaseNumber[phase] = int64_t(i);
     int64_t lastPhase = std::max<int64_t>(0, int64_t(phases.size()) - 1);
 
-    auto request = [&](FamilyOp family, StringRef name, StringRef kind, int64_t bytes, int64_t first, int64_t last) {
+    auto request = [&](FamilyOp family, StringRef name, StringRef kind, int64_t bytes, int64_t first,
+                       int64_t last) {
       MemoryRequest r;
       r.name = name.str();
       r.family = family.getFamily().str();
@@ -170,8 +172,8 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
             continue;
           int64_t bytes = stagingBytes(stage, buffer, view);
           staged.push_back({stage, unsigned(i),
-                            request(family, (stage.getCodelet() + "." + buffer.getBuffer()).str(), "staging copies", bytes,
-                                    phaseNumber[phase], phaseNumber[phase])});
+                            request(family, (stage.getCodelet() + "." + buffer.getBuffer()).str(),
+                                    "staging copies", bytes, phaseNumber[phase], phaseNumber[phase])});
           if (buffer.getHome() == Home::host || view.getAccess() == Access::write)
             continue; // streamed by the host, which is counted there
           bytesPerTile += bytes;
@@ -193,21 +195,24 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
     for (Staged &copy : staged) {
       SmallVector<Attribute> views(copy.stage.getViews().getAsRange<Attribute>());
       auto view = cast<ArgumentAttr>(views[copy.argument]);
-      views[copy.argument] = ArgumentAttr::get(&getContext(), view.getView(), view.getAccess(), view.getSteps(),
-                                               view.getShift(), solved->offsets[copy.request], view.getSlice());
+      views[copy.argument] =
+          ArgumentAttr::get(&getContext(), view.getView(), view.getAccess(), view.getSteps(), view.getShift(),
+                            solved->offsets[copy.request], view.getSlice());
       copy.stage.setViewsAttr(ArrayAttr::get(&getContext(), views));
     }
     Builder builder(&getContext());
     int64_t tilesUsed = 0;
     for (const TileTotal &total : solved->tiles)
       tilesUsed += total.tiles;
-    program->setAttr("tile.memory", builder.getDictionaryAttr(
-                                        {builder.getNamedAttr("max", builder.getI64IntegerAttr(solved->peak)),
-                                         builder.getNamedAttr("mean", builder.getF64FloatAttr(solved->meanEnd())),
-                                         builder.getNamedAttr("tiles", builder.getI64IntegerAttr(tilesUsed))}));
+    program->setAttr(
+        "tile.memory",
+        builder.getDictionaryAttr({builder.getNamedAttr("max", builder.getI64IntegerAttr(solved->peak)),
+                                   builder.getNamedAttr("mean", builder.getF64FloatAttr(solved->meanEnd())),
+                                   builder.getNamedAttr("tiles", builder.getI64IntegerAttr(tilesUsed))}));
     remark::analysis(program.getLoc(), remark::RemarkOpts::name("memory").category("placement"))
-        << llvm::formatv("largest tile holds {0} of {1} bytes (no plan needs less than {2}), {3} tiles are used",
-                         solved->peak, machine.tileMemoryBytes, solved->lowerBound, tilesUsed)
+        << llvm::formatv(
+               "largest tile holds {0} of {1} bytes (no plan needs less than {2}), {3} tiles are used",
+               solved->peak, machine.tileMemoryBytes, solved->lowerBound, tilesUsed)
                .str();
     return mlir::success();
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Supersteps of compute steps, from what they read and write.
+#include "spikeloom/Problem/Schedule.h"
 #include "mlir/IR/Builders.h"
 #include "spikeloom/Dialect/Tile/IR/TileOps.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
-#include "spikeloom/Problem/Schedule.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace spikeloom::tile {
@@ -56,7 +56,8 @@ static LogicalResult schedule(PhaseOp phase, llvm::DenseMap<Value, int64_t> &win
         int64_t distance = distanceOf(phase, writer, reader);
         if (distance < 0)
           return stages[reader.stage].emitError("reads a row of '")
-                 << buffer.getDefiningOp<BufferOp>().getBuffer() << "' " << -distance << " steps before it is written";
+                 << buffer.getDefiningOp<BufferOp>().getBuffer() << "' " << -distance
+                 << " steps before it is written";
         bool local = stages[writer.stage].getFamily() == stages[reader.stage].getFamily();
         edges.push_back({buffer, {writer.stage, reader.stage, distance, local, false}});
         problem.edges.push_back(edges.back().second);
@@ -92,7 +93,8 @@ struct SchedulePass : spikeloom::tile::impl::TileSchedulePassBase<SchedulePass> 
       for (auto phase : program.getBody().getOps<PhaseOp>())
         if (failed(schedule(phase, window)))
           return signalPassFailure();
-      // Only what one phase makes and uses, and nobody outside names, may be overwritten while the phase runs.
+      // Only what one phase makes and uses, and nobody outside names, may be overwritten while the phase
+      // runs.
       for (auto buffer : program.getBody().getOps<BufferOp>()) {
         Operation *phase = nullptr;
         bool only = buffer.getSteps() && buffer.getHome() != Home::host && !buffer.getClear();
