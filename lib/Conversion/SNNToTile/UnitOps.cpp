@@ -166,7 +166,7 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsi
     Value input = op.getResetScope() == ResetScope::whole_update ? cut(base) : base;
     Value membrane = total(cut(decayed(base)), spike);
     if (through)
-      membrane = value ? add(membrane, multiply(base, slope))
+      membrane = value ? add(membrane, multiply(decayed(base), slope))
                        : arith::SubFOp::create(b, membrane, multiply(base, slope)).getResult();
     return {scaled(b, op.getGain(), input), membrane};
   }
@@ -179,7 +179,17 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsi
   }
   Value sum = total(next, spike);
   Value input = op.getResetScope() == ResetScope::whole_update ? cut(sum) : sum;
-  return {scaled(b, op.getGain(), input), cut(decayed(sum))};
+  Value membrane = cut(decayed(sum));
+  if (attached && op.getResetKind() != ResetKind::none) {
+    // The old membrane decided the reset.
+    Value v = unit(op.getPrevious(), k), threshold = perUnit(op.getThresholds(), op.getThreshold(), c);
+    Value surrogate = emitSurrogate(op.getSurrogate(), arith::SubFOp::create(b, v, threshold));
+    if (value)
+      membrane = add(membrane, multiply(decayed(sum), multiply(arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), v), surrogate)));
+    else
+      membrane = arith::SubFOp::create(b, membrane, multiply(sum, multiply(threshold, surrogate)));
+  }
+  return {scaled(b, op.getGain(), input), membrane};
 }
 
 //===----------------------------------------------------------------------===//
