@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""One training step by the interpreter, the strict and the fast engine: the same bits, whatever the convention."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from spiking_models import BUILD, Layer, Net
+
+if not (BUILD / "bin/snn-compile").exists() or not (BUILD / "bin/snn-run").exists():
+    pytest.skip("needs snn-compile and snn-run: build everything", allow_module_level=True)
+
+SPARSE = ["--max-activity=0.05", "--second-threshold=0.9", "--input-capacity=x:10"]
+
+
+def lif(*units: int, **options) -> list[Layer]:
+    return [Layer(n, **options) for n in units]
+
+
+def value(**options) -> dict:
+    return {"reset_kind": "value", "v_reset": -0.25, **options}
+
+
+MODELS: dict[str, tuple[Net, list[str]]] = {
+    "delayed": (Net(lif(20, 6, reset_time="delayed"), steps=12), []),
+    "delayed value": (Net(lif(20, 6, **value(reset_time="delayed")), steps=12, seed=1), []),
+    "delayed, attached": (Net(lif(20, 6, reset_time="delayed"), steps=12, detach=False, slope=4.0, seed=2), []),
+    "delayed value, attached": (
+        Net(lif(20, 6, **value(reset_time="delayed")), steps=12, detach=False, slope=4.0, seed=3),
+        [],
+    ),
+    "whole update": (
+        Net(lif(20, 6, **value(reset_time="delayed", reset_scope="whole_update")), steps=12, seed=4),
+        [],
+    ),
+    "same step, deep": (Net(lif(24, 20, 16, 8), steps=12, seed=5), []),
+    "same step, attached": (Net(lif(20, 6), steps=12, detach=False, surrogate="superspike", slope=10.0, seed=6), []),
+    "same step value, attached, atan": (
+        Net(lif(20, 6, **value()), steps=12, detach=False, surrogate="atan", slope=2.0, seed=7),
+        [],
+    ),
+    "fire first": (Net(lif(20, 6, order="fire_integrate"), steps=12, seed=8), []),
+    "fire first value, attached": (
+        Net(lif(20, 6, **value(order="fire_integrate")), steps=12, detach=False, slope=3.0, seed=9),
+        [],
+    ),
+    "no reset": (Net(lif(20, 6, reset_kind="none"), steps=12, seed=10), []),
+    "ge, gain, leak, bias": (
+        Net(lif(20, 6, cmp="ge", decay=0.5, gain=0.5, leak=0.25, bias=True), steps=12, seed=11),
+        [],
+    ),
+    "learnable decay": (Net(lif(12, 5, learn_decay=True, leak=0.25), steps=12, seed=12), []),
+    "sparse": (Net(lif(80, 40, 6), inputs=40, steps=12, slope=5.0, seed=13, batch=7), SPARSE),
+    "sparse, attached": (Net(lif(80, 40, 6), inputs=40, steps=12, slope=5.0, seed=14, detach=False), SPARSE),
+    "sparse, delayed value": (Net(lif(80, 6, **value(reset_time="delayed")), inputs=40, steps=12, seed=15), SPARSE),
+}
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{command[0]}: {done.stderr}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_training_step(name: str, tmp_path) -> None:
+    net, options = MODELS[name]
+    model, weights, x, labels = (tmp_path / file for file in ("m.mlir", "w.safetensors", "x.npy", "y.npy"))
+    model.write_text(net.mlir())
+    save_file(net.values, weights)
+    np.save(x, net.x)
+    np.save(labels, net.labels)
+    arguments = [
+        "--train",
+        "--machine=tiny",
+        f"--surrogate={net.surrogate}:{net.slope}",
+        f"--detach-reset={str(net.detach).lower()}",
+        *options,
+    ]
+    placed, program, expected = tmp_path / "placed.mlir", tmp_path / "program.loom", tmp_path / "expected"
+    # The order of sums over tiles is an attribute that the placement writes.
+    run(BUILD / "bin/snn-compile", model, "-o", placed, "--stop-after=placement", *arguments)
+    run(BUILD / "bin/snn-compile", model, "-o", program, *arguments)
+    inputs = ["--input", f"x={x}", "--weights", weights]
+    run(BUILD / "bin/snn-interpret", placed, *inputs, "--input", f"labels={labels}", "--output", expected)
+    for engine in ("strict", "fast"):
+        gradients, trained = tmp_path / f"{engine}.gradients", tmp_path / f"{engine}.weights"
+        results = ["--save-gradients", gradients, "--save", trained]
+        run(BUILD / "bin/snn-run", program, "--engine", engine, *inputs, "--labels", labels, *results)
+        found, new = load_file(gradients), load_file(trained)
+        for parameter in net.values:
+            gradient = np.load(expected / f"{parameter}.grad.npy")
+            assert np.linalg.norm(gradient) > 0
+            np.testing.assert_array_equal(found[parameter], gradient, err_msg=f"{engine}: gradient of {parameter}")
+            np.testing.assert_array_equal(new[parameter], np.load(expected / f"{parameter}.npy"), err_msg=engine)
