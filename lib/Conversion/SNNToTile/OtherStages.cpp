@@ -30,7 +30,7 @@ void Lowering::prepareReduction(LinearInputGradOp op) {
   int64_t tiles = placement.helperTiles();
   shape.samples = ceilDiv(batch, std::min(batch, tiles));
   shape.sampleTasks = ceilDiv(batch, shape.samples);
-  shape.segments = std::clamp<int64_t>(width / 16, 1, std::max<int64_t>(1, tiles / shape.sampleTasks));
+  shape.segments = std::clamp<int64_t>(width / kWorkers, 1, std::max<int64_t>(1, tiles / shape.sampleTasks));
   shape.segment = ceilDiv(width, shape.segments);
   shape.segments = ceilDiv(width, shape.segment);
   shape.segmentFamily = indexFamily(layer + ".reduce", shape.sampleTasks * shape.segments);
@@ -75,7 +75,7 @@ void Lowering::emitReduction(LinearInputGradOp op) {
   int64_t batch = type.getDimSize(0), width = listed ? list.capacity : type.getDimSize(1);
   int unitClass = classes.getClass(op.getGradient());
   FamilyOp owner = family(unitClass);
-  int64_t tiles = owner.getTiles(), group = owner.getGroup(), groups = ceilDiv(tiles, group);
+  int64_t tiles = owner.getTiles(), group = owner.getGroup();
   MLIRContext *context = op->getContext();
   std::string layer = layerOf(unitClass);
 
@@ -90,7 +90,6 @@ void Lowering::emitReduction(LinearInputGradOp op) {
   if (listed)
     info = b.argument(list.info, View::slice, Access::read, {shape.samples, 10},
                       SliceAttr::get(context, shape.segments, shape.samples * 10, 0, {shape.samples, 10}));
-  Value sums = memref::AllocaOp::create(b, MemRefType::get({kWorkers, kStrides}, b.getF32Type()));
   b.steps(reverse, [&](Value t) {
     Value zero = b.index(0);
     Value sampleFirst = b.mul(b.div(b.getTask(), shape.segments), b.index(shape.samples));
@@ -103,37 +102,34 @@ void Lowering::emitReduction(LinearInputGradOp op) {
         Value n = listed ? b.loadIndex(info, {t, s, b.index(7)}) : b.index(width);
         Value end = b.min(hi, b.max(zero, b.sub(n, first)));
         b.loop(lo, end, [&](Value j) {
-          auto groupSum = [&](Value g) {
-            Value base = b.mul(g, b.index(group));
-            b.loop(zero, b.index(kStrides), [&](Value q) {
-              // Lanes q, q + 16, ...; those beyond the last tile count +0.
-              Value lanes = b.div(
-                  b.add(b.sub(b.index(group), b.min(q, b.index(group))), b.index(kStrides - 1)), kStrides);
-              Value sum = b.loop(zero, lanes, ValueRange{b.f32(0)}, [&](Value i, ValueRange old) {
-                Value lane = b.add(base, b.add(q, b.mul(i, b.index(kStrides))));
-                Value present = b.compare(arith::CmpIPredicate::slt, lane, b.index(tiles));
-                auto term = scf::IfOp::create(b, TypeRange{b.getF32Type()}, present, true);
-                OpBuilder::InsertionGuard guard(b);
-                b.setInsertionPointToStart(term.thenBlock());
-                scf::YieldOp::create(b, b.load(from, {lane, s, j}));
-                b.setInsertionPointToStart(term.elseBlock());
-                scf::YieldOp::create(b, b.f32(0));
-                b.setInsertionPointAfter(term);
-                return SmallVector<Value>{arith::AddFOp::create(b, old[0], term.getResult(0))};
-              })[0];
-              b.store(sum, sums, {worker, q});
-            });
-            for (int64_t half = kStrides / 2; half; half /= 2)
-              b.loop(zero, b.index(half), [&](Value q) {
-                Value other = b.load(sums, {worker, b.add(q, b.index(half))});
-                b.store(arith::AddFOp::create(b, b.load(sums, {worker, q}), other), sums, {worker, q});
+          // Lanes q, q + 16, ... of a group into the q-th sum, then a halving tree; absent lanes count +0.
+          auto groupSum = [&](Value base, int64_t lanes) {
+            SmallVector<Value> sums(kStrides, b.f32(0));
+            auto addLanes = [&](Value first, int64_t count, ArrayRef<Value> old) {
+              SmallVector<Value> next(old);
+              for (int64_t q = 0; q < count; ++q)
+                next[q] = arith::AddFOp::create(b, old[q], b.load(from, {b.add(first, b.index(q)), s, j}));
+              return next;
+            };
+            if (int64_t whole = lanes / kStrides)
+              sums = b.loop(zero, b.index(whole), sums, [&](Value i, ValueRange old) {
+                return addLanes(b.add(base, b.mul(i, b.index(kStrides))), kStrides, SmallVector<Value>(old));
               });
-            return b.load(sums, {worker, zero});
+            if (int64_t rest = lanes % kStrides)
+              sums = addLanes(b.add(base, b.index(lanes - rest)), rest, sums);
+            for (int64_t half = kStrides / 2; half; half /= 2)
+              for (int64_t q = 0; q < half; ++q)
+                sums[q] = arith::AddFOp::create(b, sums[q], sums[q + half]);
+            return sums[0];
           };
-          Value total =
-              b.loop(b.index(1), b.index(groups), ValueRange{groupSum(zero)}, [&](Value g, ValueRange old) {
-                return SmallVector<Value>{arith::AddFOp::create(b, old[0], groupSum(g))};
-              })[0];
+          int64_t wholeGroups = tiles / group, lastLanes = tiles % group;
+          Value total = groupSum(zero, wholeGroups ? group : lastLanes);
+          total = b.loop(b.index(1), b.index(wholeGroups), ValueRange{total}, [&](Value g, ValueRange old) {
+            return SmallVector<Value>{
+                arith::AddFOp::create(b, old[0], groupSum(b.mul(g, b.index(group)), group))};
+          })[0];
+          if (wholeGroups && lastLanes)
+            total = arith::AddFOp::create(b, total, groupSum(b.index(wholeGroups * group), lastLanes));
           b.store(total, to, {t, s, j});
         });
       });

@@ -1,0 +1,50 @@
+"""Feed-forward LIF networks as snn modules, for the benchmarks: 2312-1466-1466-10 and relatives."""
+
+from __future__ import annotations
+
+
+def lif_network(sizes: list[int], batch: int, steps: int, decay: float = 0.95) -> str:
+    """The text of a model: input `x` [T, B, N0], weights `fc<l>.weight` [N(l), N(l-1)], output `spk` [T, B, N]."""
+    layers = list(zip(sizes, sizes[1:], strict=False))
+    arguments = [f'%x: tensor<{steps}x{batch}x{sizes[0]}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']
+    for number, (inputs, units) in enumerate(layers, 1):
+        arguments.append(
+            f'%w{number}: tensor<{units}x{inputs}xf32> {{snn.name = "fc{number}.weight", '
+            "snn.kind = #snn.kind<parameter>, snn.trainable}"
+        )
+    for number, (_, units) in enumerate(layers, 1):
+        arguments.append(f'%u{number}: tensor<{batch}x{units}xf32> {{snn.name = "mem{number}", snn.kind = #snn.kind<state>}}')
+
+    def row(units: int) -> str:
+        return f"tensor<{batch}x{units}xf32>"
+
+    states = ", ".join(f"%v{n} = %u{n} : {row(units)}" for n, (_, units) in enumerate(layers, 1))
+    state_types = ", ".join(row(units) for _, units in layers)
+    body, value = [], "%xt"
+    for number, (inputs, units) in enumerate(layers, 1):
+        body.append(
+            f"%i{number} = snn.linear {value}, %w{number} : ({row(inputs)}, tensor<{units}x{inputs}xf32>) -> {row(units)}"
+        )
+        body.append(
+            f"%s{number}, %n{number} = snn.neuron %i{number}, %v{number} {{decay = {decay} : f32, "
+            f"reset_time = #snn.reset_time<delayed>}} : {row(units)}, {row(units)} -> {row(units)}, {row(units)}"
+        )
+        value = f"%s{number}"
+    outputs = f"tensor<{steps}x{batch}x{sizes[-1]}xf32>"
+    finals = ", ".join(f"%f{n}" for n in range(1, len(layers) + 1))
+    next_states = ", ".join(f"%n{n}" for n in range(1, len(layers) + 1))
+    return "\n".join(
+        [
+            "func.func @main(",
+            "    " + ",\n    ".join(arguments) + ")",
+            f'    -> ({outputs} {{snn.name = "spk"}}) {{',
+            f"  %spk, {finals} = snn.scan over(%xt = %x : tensor<{steps}x{batch}x{sizes[0]}xf32>) state({states})",
+            f"      -> ({outputs}), ({state_types}) {{",
+            *("    " + line for line in body),
+            f"    snn.yield step({value} : {row(sizes[-1])}) state({next_states} : {state_types})",
+            "  }",
+            f"  return %spk : {outputs}",
+            "}",
+            "",
+        ]
+    )
