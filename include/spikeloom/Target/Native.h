@@ -10,7 +10,7 @@ namespace spikeloom {
 
 struct NativeOptions {
   std::string cpu = "native"; ///< "native", "x86-64-v3", "x86-64-v4", or a name that LLVM knows.
-  int optimisation = 3;       ///< 0 to 3
+  int optimisation = 2;       ///< 0 to 3; 3 takes twice as long and makes nothing faster
   std::string linker;         ///< Path of ld.lld; empty: ld.lld-22 or ld.lld, wherever it is found.
 };
 
