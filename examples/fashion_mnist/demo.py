@@ -18,7 +18,8 @@ sys.path.insert(0, str(HERE))
 from prepare import prepare  # noqa: E402
 
 MODEL = HERE / "model.onnx"
-CODING = ["--encode=latency", "--steps=25"]
+# Lists of all 784 inputs for more samples than these would not fit into the memory of a tile.
+CODING = ["--encode=latency", "--steps=25", "--batch=25"]
 
 
 def spikeloom(tools: Path, *arguments: str) -> None:
@@ -69,7 +70,7 @@ def main() -> None:
     spikeloom(
         options.tools,
         *["train", str(MODEL), *CODING, "--inputs", str(images), "--labels", str(labels)],
-        *["--test-inputs", test[0], "--test-labels", test[1], "--epochs=1", "--batch=100", "--random-weights=3"],
+        *["--test-inputs", test[0], "--test-labels", test[1], "--epochs=1", "--random-weights=3"],
         *["--max-activity=0.1", "--second-threshold=0.5", "--surrogate=fast_sigmoid:5", "--lr=0.001"],
         *["--save", str(work / "trained.safetensors"), "--log", str(work / "log.jsonl")],
         *["--profile", str(work / "profile.json")],
