@@ -1,0 +1,30 @@
+// RUN: snn-opt %s -split-input-file -verify-diagnostics --pass-pipeline='builtin.module(snn-partition{machine=tiny},convert-snn-to-tile)'
+
+// expected-error @+1 {{has no function @main to place}}
+module {
+  func.func @other() { return }
+}
+
+// -----
+
+func.func @main(%x: tensor<5x4x3xf32> {snn.kind = #snn.kind<input>}, %w: tensor<3x3xf32> {snn.kind = #snn.kind<parameter>})
+    -> (tensor<4x3xf32> {snn.name = "count"}) {
+  %x0 = arith.constant dense<0.0> : tensor<4x3xf32>
+  %y, %f = snn.scan over(%xt = %x : tensor<5x4x3xf32>) state(%v = %x0 : tensor<4x3xf32>) -> (tensor<5x4x3xf32>), (tensor<4x3xf32>) {
+    %i = snn.linear %xt, %w : (tensor<4x3xf32>, tensor<3x3xf32>) -> tensor<4x3xf32>
+    snn.yield step(%i : tensor<4x3xf32>) state(%i : tensor<4x3xf32>)
+  }
+  // expected-error @+1 {{must be part of a scan; run snn-fuse-time-sums first}}
+  %c = snn.sum_time %y : tensor<5x4x3xf32> -> tensor<4x3xf32>
+  return %c : tensor<4x3xf32>
+}
+
+// -----
+
+// 40 million weights: 160 MB for 5 MB of tile memory.
+// expected-error @+1 {{the network does not fit the machine 'tiny'}}
+func.func @main(%x: tensor<4x6400xf32> {snn.kind = #snn.kind<input>},
+                %w: tensor<6400x6400xf32> {snn.kind = #snn.kind<parameter>, snn.name = "fc1.weight"}) -> (tensor<4x6400xf32> {snn.name = "y"}) {
+  %i = snn.linear %x, %w : (tensor<4x6400xf32>, tensor<6400x6400xf32>) -> tensor<4x6400xf32>
+  return %i : tensor<4x6400xf32>
+}

@@ -1,0 +1,38 @@
+// RUN: snn-opt %s | snn-opt | FileCheck %s
+// RUN: snn-opt %s --mlir-print-op-generic | snn-opt | FileCheck %s
+
+// CHECK-LABEL: tile.program @step machine("bow") chips(1) {
+tile.program @step machine("bow") chips(1) {
+  // CHECK: %[[F:.*]] = tile.family "fc1" tiles(762) first(1) units(1466) per_tile(2) group(64)
+  %f = tile.family "fc1" tiles(762) first(1) units(1466) per_tile(2) group(64)
+  // CHECK: %[[L:.*]] = tile.family "fc1.lists" tiles(48) first(763)
+  %l = tile.family "fc1.lists" tiles(48) first(763)
+  // CHECK: tile.buffer "x" {pitch = 2312 : i64, steps} : memref<100x48x2312xf32>
+  %x = tile.buffer "x" {steps, pitch = 2312 : i64} : memref<100x48x2312xf32>
+  // CHECK: tile.buffer "fc1.weight" on %[[F]] {home = #tile.home<own>, layout = #tile.layout<blocked>, persistent} : memref<2312x1466xf32>
+  %w = tile.buffer "fc1.weight" on %f {home = #tile.home<own>, layout = #tile.layout<blocked>, persistent} : memref<2312x1466xf32>
+  // CHECK: tile.buffer "ids" on %[[L]] {home = #tile.home<slice>, slice = #tile.slice<divisor = 1, outer = 72, inner = 0, extents = [1, 72]>, spare = 16 : i64, steps} : memref<100x48x72xi16>
+  %i = tile.buffer "ids" on %l {home = #tile.home<slice>, slice = #tile.slice<divisor = 1, outer = 72, inner = 0, extents = [1, 72]>, spare = 16 : i64, steps} : memref<100x48x72xi16>
+  // CHECK: tile.port "fc1.weight" role("parameter") = %{{.*}} {shape = array<i64: 1466, 2312>, trainable, transposed} : memref<2312x1466xf32>
+  tile.port "fc1.weight" role("parameter") = %w {shape = array<i64: 1466, 2312>, transposed, trainable} : memref<2312x1466xf32>
+  // CHECK: tile.phase "backward" reverse steps(100) interval(2) {
+  tile.phase "backward" reverse steps(100) interval(2) {
+    // CHECK: tile.compute @c on %[[F]](%{{.*}}, %{{.*}}) {kind = "backward", layer = "fc1", views = [#tile.arg<own, update>, #tile.arg<broadcast, read, steps = true, shift = 1>]} : memref<2312x1466xf32>, memref<100x48x72xi16>
+    tile.compute @c on %f(%w, %i) {layer = "fc1", kind = "backward", views = [#tile.arg<own, update>, #tile.arg<broadcast, read, steps = true, shift = 1>]} : memref<2312x1466xf32>, memref<100x48x72xi16>
+  }
+}
+
+// CHECK-LABEL: func.func @codelet
+func.func @codelet(%ids: memref<?x48x72xi16>, %g: memref<2xf32>, %n: index, %task: index) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  // CHECK: tile.workers %[[W:.*]] of 6 {
+  tile.workers %w of 6 {
+    // CHECK: tile.own_entries %{{.*}}[%{{.*}}, %[[W]]] from %{{.*}}, %{{.*}} on %{{.*}} {group = 64 : i64, per_tile = 2 : i64} : memref<?x48x72xi16>
+    tile.own_entries %ids[%c0, %w] from %n, %n on %task {group = 64 : i64, per_tile = 2 : i64} : memref<?x48x72xi16> {
+    ^bb0(%j: index, %c: index):
+      memref.store %zero, %g[%c] : memref<2xf32>
+    }
+  }
+  return
+}
