@@ -74,6 +74,10 @@ void Lowering::prepareLists(Operation *op) {
     return Storage{buffer, true, shift};
   };
   EventStorage list;
+  if (neuron)
+    list.spike = cast<NeuronOp>(op).getGraded().convertToDouble();
+  else if (getEvents(type).getBinary())
+    list.spike = 1.0;
   list.units = units;
   list.capacity = capacity;
   list.homeClass = home;
@@ -171,7 +175,7 @@ void Lowering::emitLists(Operation *op) {
           // written lies within the worker's own share, because a piece cannot be longer than the units gone
           // through.
           SmallVector<Value> ends = b.loop(from, end, ValueRange{from, from}, [&](Value i, ValueRange old) {
-            Value x = b.load(v, {t, s, i});
+            Value x = b.load(v, source.steps ? SmallVector<Value>{t, s, i} : SmallVector<Value>{s, i});
             Value fire = fires(x, i);
             auto append = [&](int64_t which, Value position, Value keep) -> Value {
               b.storeIndex(b.add(first, i), ids, {t, b.index(0), s, b.index(which), position});

@@ -14,6 +14,8 @@ namespace spikeloom {
 /// The lists of an event tensor. `payload` may be missing: binary spikes.
 struct EventStorage {
   Storage ids, info, payload;
+  /// What a listed spike counts where that is one number: the payload of a neuron's list is its membrane.
+  std::optional<double> spike;
   int64_t units = 0, capacity = 0;
   int homeClass = -1;
 };

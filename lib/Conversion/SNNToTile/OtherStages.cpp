@@ -53,6 +53,7 @@ void Lowering::prepareReduction(LinearInputGradOp op) {
   if (listed) {
     EventStorage list = events.lookup(op.getSupport());
     list.payload = storage;
+    list.spike.reset();
     events[op.getResult()] = list;
   } else {
     FamilyOp reader =

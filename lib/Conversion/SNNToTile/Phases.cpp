@@ -240,7 +240,7 @@ LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
     for (Value value : op->getResults())
       bindValue(op, value);
   for (Operation *op : ops)
-    if (auto grad = dyn_cast<LinearInputGradOp>(op))
+    if (auto grad = dyn_cast<LinearInputGradOp>(op); grad && !reductionShapes.count(op))
       prepareReduction(grad);
   for (auto &entry : unitStages)
     emitUnitStage(entry.second);
@@ -277,8 +277,12 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
   for (Value state : scan.getYield().getStates())
     if (getEvents(state.getType()))
       eventStates.insert(state);
-  for (Operation *op : ops)
+  for (Operation *op : ops) {
     prepareLists(op);
+    // A cotangent that the next step reads is bound to its state below.
+    if (auto grad = dyn_cast<LinearInputGradOp>(op); grad && eventStates.contains(grad.getResult()))
+      prepareReduction(grad);
+  }
   for (unsigned i = 0; i < scan.getInits().size(); ++i) {
     BlockArgument argument = scan.getStateArgs()[i];
     if (!getEvents(argument.getType())) {

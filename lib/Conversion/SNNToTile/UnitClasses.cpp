@@ -169,6 +169,8 @@ UnitClasses::UnitClasses(func::FuncOp function) {
   function.walk([&](Operation *op) {
     if (auto expand = dyn_cast<ExpandOp>(op))
       unite(expand.getResult(), getHome(expand.getInput()));
+    if (auto restrict = dyn_cast<RestrictOp>(op))
+      unite(restrict.getInput(), getHome(restrict.getLike()));
     if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
       if (getEvents(adjoint.getCompared().getType()))
         unite(adjoint.getInputCotangent(), getHome(adjoint.getCompared()));

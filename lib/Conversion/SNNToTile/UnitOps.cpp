@@ -185,7 +185,10 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsi
     Value v = unit(op.getPrevious(), k), threshold = perUnit(op.getThresholds(), op.getThreshold(), c);
     Value surrogate = emitSurrogate(op.getSurrogate(), arith::SubFOp::create(b, v, threshold));
     if (value)
-      membrane = add(membrane, multiply(decayed(sum), multiply(arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), v), surrogate)));
+      membrane = add(membrane,
+                     multiply(decayed(sum),
+                              multiply(arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), v),
+                                       surrogate)));
     else
       membrane = arith::SubFOp::create(b, membrane, multiply(sum, multiply(threshold, surrogate)));
   }
@@ -257,13 +260,11 @@ void UnitStageEmitter::emitEntries(NeuronAdjointOp op) {
 void UnitStageEmitter::emitEntries(ExpandOp op) {
   const EventStorage list = lowering.events.lookup(op.getInput());
   Value ids = b.argument(list.ids, View::broadcast, Access::read, {batch, list.capacity});
-  bool binary = getEvents(op.getInput().getType()).getBinary() || !list.payload.buffer;
-  Value payload =
-      binary ? Value() : b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity});
   b.loop(b.index(0), b.index(perTile), [&](Value c) { b.store(b.f32(0), scratch(op, 0), c); });
-  Value n0 = listLength(list, false), n1 = binary ? n0 : listLength(list, true);
+  Value n0 = listLength(list, false), n1 = list.spike ? n0 : listLength(list, true);
   forOwnEntries(b, family, ids, at(list.ids, {sample}), n0, n1, [&](Value j, Value c) {
-    b.store(binary ? b.f32(1) : b.load(payload, at(list.payload, {sample, j})), scratch(op, 0), c);
+    Value spike = spikeAt(list, sample, j);
+    b.store(spike ? spike : b.f32(1), scratch(op, 0), c);
   });
 }
 
@@ -285,15 +286,12 @@ void UnitStageEmitter::emitLinear(LinearOp op) {
     }
     return next;
   };
-  if (EventsAttr type = getEvents(op.getInput().getType())) {
+  if (getEvents(op.getInput().getType())) {
     const EventStorage list = lowering.events.lookup(op.getInput());
     Value ids = b.argument(list.ids, View::broadcast, Access::read, {batch, list.capacity});
-    Value payload;
-    if (!type.getBinary() && list.payload.buffer)
-      payload = b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity});
     sums = b.loop(b.index(0), listLength(list, false), sums, [&](Value j, ValueRange old) {
       Value id = b.loadIndex(ids, at(list.ids, {sample, j}));
-      return gather(id, payload ? b.load(payload, at(list.payload, {sample, j})) : Value(), old);
+      return gather(id, spikeAt(list, sample, j), old);
     });
   } else {
     Storage dense = lowering.storages.lookup(op.getInput());

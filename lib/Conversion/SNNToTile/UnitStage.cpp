@@ -39,6 +39,13 @@ SmallVector<Value> UnitStageEmitter::at(const Storage &storage, ArrayRef<Value> 
   return all;
 }
 
+Value UnitStageEmitter::spikeAt(const EventStorage &list, Value s, Value j) {
+  if (list.spike)
+    return *list.spike == 1.0 ? Value() : b.f32(*list.spike);
+  Value payload = b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity});
+  return b.load(payload, at(list.payload, {s, j}));
+}
+
 Value UnitStageEmitter::ownArgument(const Storage &storage, Access access) {
   SmallVector<int64_t> shape(cast<MemRefType>(BufferOp(storage.buffer).getType()).getShape());
   if (storage.steps)
@@ -162,9 +169,6 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
     const EventStorage list = lowering.events.lookup(op.getInput());
     Value ids = b.argument(list.ids, View::broadcast, Access::read, {batch, list.capacity});
     Value info = b.argument(list.info, View::broadcast, Access::read, {batch, 10});
-    bool weighted = bool(list.payload.buffer) && !getEvents(op.getInput().getType()).getBinary();
-    Value payload =
-        weighted ? b.argument(list.payload, View::broadcast, Access::read, {batch, list.capacity}) : Value();
     b.loop(b.index(0), b.index(batch), [&](Value s) {
       Value from = b.loadIndex(info, at(list.info, {s, worker}));
       Value to = b.loadIndex(info, at(list.info, {s, b.add(worker, b.index(1))}));
@@ -174,9 +178,9 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
           gradients.push_back(b.load(g, at(gradient, {s, c})));
         b.loop(from, to, [&](Value j) {
           Value id = b.loadIndex(ids, at(list.ids, {s, j}));
-          Value value = weighted ? b.load(payload, at(list.payload, {s, j})) : Value();
+          Value value = spikeAt(list, s, j);
           for (auto [c, gradient] : llvm::zip(units, gradients)) {
-            Value term = weighted ? arith::MulFOp::create(b, gradient, value).getResult() : gradient;
+            Value term = value ? arith::MulFOp::create(b, gradient, value).getResult() : gradient;
             b.store(arith::AddFOp::create(b, b.load(dw, {id, c}), term), dw, {id, c});
           }
         });

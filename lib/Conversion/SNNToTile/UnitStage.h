@@ -48,6 +48,8 @@ private:
   mlir::Value ownArgument(const Storage &storage, tile::Access access);
   llvm::SmallVector<mlir::Value> at(const Storage &storage, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value scratch(mlir::Operation *op, int which);
+  /// What the spike at position j of a sample's list counts; null for 1.
+  mlir::Value spikeAt(const EventStorage &list, mlir::Value sample, mlir::Value j);
   mlir::Value listLength(const EventStorage &list, bool near);
 
   Lowering &lowering;
