@@ -50,7 +50,7 @@ std::string spikeloom::test::signature(const std::vector<Array> &arrays, const P
          " : i64, tile.per_tile = " + std::to_string(placement.perTile) + " : i64} ";
 }
 
-Compiled::Compiled(const std::string &text, const std::string &cpu) {
+Compiled::Compiled(const std::string &text, const std::string &cpu, bool count) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   mlir::MLIRContext context(registry);
@@ -64,7 +64,8 @@ Compiled::Compiled(const std::string &text, const std::string &cpu) {
     return;
   mlir::PassManager passes(&context);
   passes.addPass(tile::createTileWidenPass());
-  passes.addPass(tile::createTileCountCyclesPass());
+  if (count)
+    passes.addPass(tile::createTileCountCyclesPass());
   passes.addPass(tile::createTileStrictPass());
   if (mlir::failed(passes.run(*module)))
     return;

@@ -42,10 +42,11 @@ struct Outcome {
   int64_t checkedAccesses = 0;
 };
 
-/// A codelet that was widened, made strict, counted and compiled. `error` says why it was not.
+/// A codelet that was widened, made strict, counted (where its trip counts can be) and compiled. `error` says
+/// why it was not.
 class Compiled {
 public:
-  Compiled(const std::string &text, const std::string &cpu = "native");
+  Compiled(const std::string &text, const std::string &cpu = "native", bool count = true);
   ~Compiled();
   Compiled(const Compiled &) = delete;
 

@@ -374,5 +374,66 @@ TEST(NativeCode, RefusesFunctionsWithoutFixedResult) {
   EXPECT_NE(compiled.error.find("'math.exp' has no fixed result"), std::string::npos) << compiled.error;
 }
 
+/// A codelet of one tile that makes two lists of 70 numbers, and clears what lies behind their ends.
+TEST(ListMaking, TestsManyElementsAtOnceWithTheSameResult) {
+  using View = Array::View;
+  Placement placement{70, 70, 1};
+  std::vector<Array> arrays{{View::broadcast, "f32", {3, 70}, true, false, {}},
+                            {View::own, "i32", {3, 2}, true, false, std::vector<uint32_t>(420)},
+                            {View::own, "f32", {3, 2}, true, false, std::vector<uint32_t>(420)}};
+  std::mt19937 random(7);
+  for (int64_t i = 0; i < 210; ++i) { // in the last row all fire
+    float value = i < 140 ? float(random() % 100) / 50.0f : 3.0f;
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    arrays[0].values.push_back(bits);
+  }
+  Compiled compiled(signature(arrays, placement) + R"({
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c5 = arith.constant 5 : index
+    %c70 = arith.constant 70 : index
+    %none = arith.constant 0 : i32
+    %zero = arith.constant 0.0 : f32
+    %true = arith.constant true
+    %one = arith.constant 1.0 : f32
+    %near = arith.constant 0.9 : f32
+    scf.for %t = %c0 to %len step %c1 {
+      %ends:2 = scf.for %i = %c5 to %c70 step %c1 iter_args(%e0 = %c0, %e1 = %c0) -> (index, index) {
+        %x = memref.load %a0[%t, %i] : memref<?x70xf32>
+        %fire = arith.cmpf ogt, %x, %one : f32
+        %id = arith.addi %i, %c5 : index
+        %id32 = arith.index_castui %id : index to i32
+        memref.store %id32, %a1[%t, %c0, %e0] : memref<?x2x70xi32>
+        memref.store %x, %a2[%t, %c0, %e0] : memref<?x2x70xf32>
+        %m0 = arith.select %fire, %c1, %c0 : index
+        %n0 = arith.addi %e0, %m0 : index
+        %close = arith.cmpf ogt, %x, %near : f32
+        %quiet = arith.xori %fire, %true : i1
+        %listed = arith.andi %close, %quiet : i1
+        memref.store %id32, %a1[%t, %c1, %e1] : memref<?x2x70xi32>
+        memref.store %x, %a2[%t, %c1, %e1] : memref<?x2x70xf32>
+        %m1 = arith.select %listed, %c1, %c0 : index
+        %n1 = arith.addi %e1, %m1 : index
+        scf.yield %n0, %n1 : index, index
+      }
+      scf.for %i = %ends#0 to %c70 step %c1 {
+        memref.store %none, %a1[%t, %c0, %i] : memref<?x2x70xi32>
+        memref.store %zero, %a2[%t, %c0, %i] : memref<?x2x70xf32>
+      }
+      scf.for %i = %ends#1 to %c70 step %c1 {
+        memref.store %none, %a1[%t, %c1, %i] : memref<?x2x70xi32>
+        memref.store %zero, %a2[%t, %c1, %i] : memref<?x2x70xf32>
+      }
+    }
+    return
+  })",
+                    "native", /*count=*/false);
+  ASSERT_EQ(compiled.error, "");
+  Outcome host = compiled.runHost(arrays, placement, 3), strict = compiled.runStrict(arrays, placement, 3);
+  EXPECT_EQ(host.arrays, strict.arrays);
+  EXPECT_EQ(host.arrays[1][size_t(2 * 140 + 64)], 74u); // the last of 65 entries
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomCodelet, testing::Range(0u, 24u));
 } // namespace

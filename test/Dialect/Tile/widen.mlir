@@ -186,3 +186,38 @@ func.func @index(%x: memref<?x2x8xf32> {tile.view = "slice", tile.shape = array<
   }
   return
 }
+
+// -----
+
+// Making a list: 32 elements are tested at once, then the set bits are visited.
+// CHECK-LABEL: func.func @append.host(
+// CHECK: scf.for %[[FIRST:[a-z0-9]+]] = %{{.+}} to %{{.+}} step %{{.+}} iter_args(%[[END:.+]] = %{{.+}}) -> (index)
+// CHECK: %[[MASK:.+]] = vector.create_mask
+// CHECK: %[[X:.+]] = vector.maskedload %[[V:.+]][%[[FIRST]]], %[[MASK]]
+// CHECK: %[[FIRE:.+]] = arith.cmpf ogt, %[[X]], %{{.+}} : vector<32xf32>
+// CHECK: %[[KEEP:.+]] = arith.andi %[[FIRE]], %[[MASK]]
+// CHECK: %[[PACKED:.+]] = vector.bitcast %[[KEEP]] : vector<32xi1> to vector<1xi32>
+// CHECK: scf.while
+// CHECK: math.cttz
+// CHECK: memref.load %[[V]]
+// CHECK: memref.store
+func.func @append(%v: memref<30xf32> {tile.view = "slice"}, %values: memref<30xf32> {tile.view = "slice"},
+    %count: memref<1xi32> {tile.view = "slice"}, %len: index, %task: index) attributes {tile.codelet} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c30 = arith.constant 30 : index
+  %one = arith.constant 1.0 : f32
+  scf.for %t = %c0 to %len step %c1 {
+    %end = scf.for %i = %c0 to %c30 step %c1 iter_args(%at = %c0) -> (index) {
+      %x = memref.load %v[%i] : memref<30xf32>
+      %fire = arith.cmpf ogt, %x, %one : f32
+      memref.store %x, %values[%at] : memref<30xf32>
+      %more = arith.select %fire, %c1, %c0 : index
+      %next = arith.addi %at, %more : index
+      scf.yield %next : index
+    }
+    %n = arith.index_cast %end : index to i32
+    memref.store %n, %count[%c0] : memref<1xi32>
+  }
+  return
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The pass tile-widen and the signature of the functions it makes.
+#include "Appends.h"
 #include "Widener.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -71,6 +72,8 @@ LogicalResult Widener::run() {
   }
   if (succeeded(copyBody(codelet.getBody().front()))) {
     func::ReturnOp::create(builder, codelet.getLoc());
+    if (info.lanes == 1)
+      vectoriseAppends(host);
     return success();
   }
   host.erase();
