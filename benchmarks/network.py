@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 
 def lif_network(sizes: list[int], batch: int, steps: int, decay: float = 0.95) -> str:
     """The text of a model: input `x` [T, B, N0], weights `fc<l>.weight` [N(l), N(l-1)], output `spk` [T, B, N]."""
-    layers = list(zip(sizes, sizes[1:], strict=False))
+    layers = list(itertools.pairwise(sizes))
     arguments = [f'%x: tensor<{steps}x{batch}x{sizes[0]}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']
     for number, (inputs, units) in enumerate(layers, 1):
         arguments.append(
@@ -13,7 +15,9 @@ def lif_network(sizes: list[int], batch: int, steps: int, decay: float = 0.95) -
             "snn.kind = #snn.kind<parameter>, snn.trainable}"
         )
     for number, (_, units) in enumerate(layers, 1):
-        arguments.append(f'%u{number}: tensor<{batch}x{units}xf32> {{snn.name = "mem{number}", snn.kind = #snn.kind<state>}}')
+        arguments.append(
+            f'%u{number}: tensor<{batch}x{units}xf32> {{snn.name = "mem{number}", snn.kind = #snn.kind<state>}}'
+        )
 
     def row(units: int) -> str:
         return f"tensor<{batch}x{units}xf32>"
@@ -23,7 +27,8 @@ def lif_network(sizes: list[int], batch: int, steps: int, decay: float = 0.95) -
     body, value = [], "%xt"
     for number, (inputs, units) in enumerate(layers, 1):
         body.append(
-            f"%i{number} = snn.linear {value}, %w{number} : ({row(inputs)}, tensor<{units}x{inputs}xf32>) -> {row(units)}"
+            f"%i{number} = snn.linear {value}, %w{number} : "
+            f"({row(inputs)}, tensor<{units}x{inputs}xf32>) -> {row(units)}"
         )
         body.append(
             f"%s{number}, %n{number} = snn.neuron %i{number}, %v{number} {{decay = {decay} : f32, "
