@@ -2,12 +2,14 @@
 """Imports every ONNX file of a directory and compares it with stored outputs.
 
     python -m spikeloom.importers.conformance DIR [--match GLOB] [--initial FILE_GLOB:STATE_GLOB=VALUE] [--json]
+                                                  [--machine=tiny [--engine=strict]]
 
 Beside `<net>__<way>__<exporter>.onnx` lies `<…>.npz` with inputs and outputs by name. A step function is also iterated
 over the input of each sequence file of the same network, from the framework's initial state: 0, the reset value
 of a neuron that has one, or what `--initial` says. One line a file: name, what happened, neuron operations found,
-operations left as arithmetic, spikes that differ, largest difference of other values. Exit code 1 if an imported file
-gives a wrong number.
+operations left as arithmetic, spikes that differ, largest difference of other values. The importer's own evaluation
+gives the numbers, or, with `--machine`, the program that snn-compile makes for that machine and snn-run runs. Exit code
+1 if an imported file gives a wrong number or does not compile.
 """
 
 from __future__ import annotations
@@ -16,17 +18,29 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from .evaluate import run_step, run_steps
+from ..errors import Defect, UserError
+from .compiled import CompiledRunner
+from .evaluate import run_steps
 from .model import Model, load_onnx
 from .problems import ImportFailed
 
 TOLERANCE = 1e-4
+
+Arrays = dict[str, np.ndarray]
+# (model, sequences [T, batch, width], states) -> (outputs over time, states after the last step)
+Runner = Callable[[Model, Arrays, Arrays], tuple[Arrays, Arrays]]
+
+
+def evaluated(model: Model, sequences: Arrays, states: Arrays) -> tuple[Arrays, Arrays]:
+    """The runner that needs no tools."""
+    return run_steps(model.step, sequences, states)
 
 
 class Score:
@@ -70,17 +84,17 @@ def initial_states(model: Model, name: str, rules: list[str]) -> dict[str, np.nd
     return states
 
 
-def compare_step(model: Model, stored, score: Score) -> None:
+def compare_step(model: Model, stored, score: Score, run: Runner) -> None:
     """One step from the stored states."""
     arrays = {n: np.asarray(stored[n], np.float32) for n in stored}
-    outputs, states = run_step(model.step, {a.name: arrays[a.name] for a in model.inputs},
-                               {s.name: arrays[s.name] for s in model.states})
-    found = outputs | {s.output: states[s.name] for s in model.step.states}
+    outputs, states = run(model, {a.name: arrays[a.name][None] for a in model.inputs},
+                          {s.name: arrays[s.name] for s in model.states})
+    found = {n: a[0] for n, a in outputs.items()} | {s.output: states[s.name] for s in model.step.states}
     for name, value in found.items():
         score.compare(name, arrays[name], value)
 
 
-def compare_partner(model: Model, path: Path, rules: list[str], score: Score) -> None:
+def compare_partner(model: Model, path: Path, rules: list[str], score: Score, run: Runner) -> None:
     """Iterates the step over a sequence file's input; each stored output must be one of the recorded signals."""
     stored = np.load(path.with_suffix(".npz"))
     graph = onnx.load(path, load_external_data=False).graph
@@ -98,8 +112,10 @@ def compare_partner(model: Model, path: Path, rules: list[str], score: Score) ->
     step = model.step
     recorded = [(n, v) for n, v in step.outputs] + [(f"next {s.name}", s.next) for s in step.states]
     original, step.outputs = step.outputs, recorded
-    signals, _ = run_steps(step, {step.inputs[0].name: sequence}, states)
-    step.outputs = original
+    try:
+        signals, _ = run(model, {step.inputs[0].name: sequence}, states)
+    finally:
+        step.outputs = original
     score.partners.append(path.stem)
     for name in outputs:
         expected = np.asarray(stored[name], np.float32)
@@ -118,7 +134,7 @@ def _log_softmax(a: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
-def examine(path: Path, rules: list[str]) -> dict:
+def examine(path: Path, rules: list[str], run: Runner = evaluated) -> dict:
     """Everything that is printed about one file."""
     row: dict = {"file": path.stem}
     try:
@@ -127,13 +143,14 @@ def examine(path: Path, rules: list[str]) -> dict:
         row |= {"status": "refused", "problems": [str(p) for p in failure.problems if p.severity == "error"]}
         return row
     score = Score()
-    if path.with_suffix(".npz").exists():
-        compare_step(model, np.load(path.with_suffix(".npz")), score)
-    network, way = [*path.stem.split("__"), ""][:2]
-    if way.startswith("step") and not model.is_sequence:
-        for partner in sorted(path.parent.glob(f"{network}__*.onnx")):
-            if not partner.stem.split("__")[1].startswith("step") and partner.with_suffix(".npz").exists():
-                compare_partner(model, partner, rules, score)
+    try:
+        if path.with_suffix(".npz").exists():
+            compare_step(model, np.load(path.with_suffix(".npz")), score, run)
+        for partner in _partners(path, model):
+            compare_partner(model, partner, rules, score, run)
+    except (UserError, Defect) as failure:
+        row |= {"status": "failed", "problems": [str(failure)]}
+        return row
     row |= {
         "status": "wrong" if score.wrong else "imported",
         "problems": score.wrong or [str(p) for p in model.problems if p.severity == "warning"],
@@ -144,11 +161,20 @@ def examine(path: Path, rules: list[str]) -> dict:
     return row
 
 
+def _partners(path: Path, model: Model) -> list[Path]:
+    """The sequence files of a step function's network that have stored outputs."""
+    network, way = [*path.stem.split("__"), ""][:2]
+    if not way.startswith("step") or model.is_sequence:
+        return []
+    return [p for p in sorted(path.parent.glob(f"{network}__*.onnx"))
+            if not p.stem.split("__")[1].startswith("step") and p.with_suffix(".npz").exists()]
+
+
 def describe(row: dict) -> str:
     """A row as one line of text."""
-    if row["status"] == "refused":
+    if row["status"] in ("refused", "failed"):
         more = f" (and {len(row['problems']) - 1} more)" if len(row["problems"]) > 1 else ""
-        return f"{row['file']:48} refused   {row['problems'][0]}{more}"
+        return f"{row['file']:48} {row['status']:9} {row['problems'][0]}{more}"
     neurons = ", ".join(f"{n} {k}" for k, n in Counter(row["neurons"]).items()) or "none"
     left = " ".join(f"{k}:{n}" for k, n in row["arithmetic"].items()) or "none"
     text = (f"{row['file']:48} {row['status']:9} neurons: {neurons}; arithmetic: {left}; spikes differing "
@@ -165,19 +191,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--initial", action="append", default=[], metavar="FILES:STATES=VALUE",
                         help="initial value of states, e.g. 'norse_lsnn*:b*=1'")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--machine", help="compile for this machine and run the program; without it the importer's own "
+                        "evaluation gives the numbers")
+    parser.add_argument("--engine", choices=("fast", "strict"), default="fast", help="with --machine; default: fast")
     options = parser.parse_args(arguments)
+    run = CompiledRunner(options.machine, options.engine) if options.machine else evaluated
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is not a directory")
     totals: Counter = Counter()
     for path in sorted(options.directory.glob("*.onnx")):
         if not fnmatch(path.stem, options.match):
             continue
-        row = examine(path, options.initial)
+        row = examine(path, options.initial, run)
         totals[row["status"]] += 1
         print(json.dumps(row) if options.json else describe(row), flush=True)
     if not options.json:
         print(", ".join(f"{n} {status}" for status, n in sorted(totals.items())) or "no files")
-    return 1 if totals["wrong"] else 0
+    return 1 if totals["wrong"] or totals["failed"] else 0
 
 
 if __name__ == "__main__":
