@@ -70,7 +70,10 @@ std::vector<CompilePhase> spikeloom::compilePhases(const CompileOptions &options
        pass([] { return createConvertSNNToTilePass(); })},
       {"schedule", "supersteps", pass([] { return tile::createTileSchedulePass(); })},
       {"memory", "physical tile program: addresses and exchange costs",
-       pass([] { return tile::createTilePlanMemoryPass(); })},
+       [](OpPassManager &manager) {
+         manager.addPass(tile::createTilePlanMemoryPass());
+         manager.addPass(tile::createTilePlanExchangePass());
+       }},
       {"codelets", "count cycles; make the checked and the widened versions",
        [=](OpPassManager &manager) { addCodelets(manager, options); }},
   };

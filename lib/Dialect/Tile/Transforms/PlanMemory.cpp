@@ -3,11 +3,11 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Remarks.h"
 #include "spikeloom/Dialect/Tile/IR/TileOps.h"
+#include "spikeloom/Dialect/Tile/Transforms/ProgramQueries.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
 #include "spikeloom/Problem/Memory.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <cmath>
 
 namespace spikeloom::tile {
 #define GEN_PASS_DEF_TILEPLANMEMORYPASS
@@ -17,76 +17,6 @@ namespace spikeloom::tile {
 using namespace mlir;
 using namespace spikeloom;
 using namespace spikeloom::tile;
-
-static int64_t elementBytes(BufferOp buffer) {
-  return cast<MemRefType>(buffer.getType()).getElementType().getIntOrFloatBitWidth() / 8;
-}
-
-static int64_t product(ArrayRef<int64_t> dims) {
-  int64_t result = 1;
-  for (int64_t dim : dims)
-    result *= dim;
-  return result;
-}
-
-static ArrayRef<int64_t> stepShape(BufferOp buffer) {
-  return cast<MemRefType>(buffer.getType()).getShape().drop_front(buffer.getSteps() ? 1 : 0);
-}
-
-/// Is the buffer the private result of every tile that a reduction sums?
-static bool isPartials(BufferOp buffer) {
-  for (OpOperand &use : buffer->getUses())
-    if (auto stage = dyn_cast<ComputeOp>(use.getOwner()))
-      if (cast<ArgumentAttr>(stage.getViews()[use.getOperandNumber() - 1]).getView() == View::partials)
-        return true;
-  return false;
-}
-
-/// Bytes of one step on a tile of the buffer's family.
-static int64_t homeBytes(BufferOp buffer, FamilyOp family) {
-  if (buffer.getHome() == Home::slice)
-    return product(buffer.getSlice()->getExtents()) * elementBytes(buffer);
-  ArrayRef<int64_t> shape = stepShape(buffer);
-  if (isPartials(buffer))
-    return product(shape) * elementBytes(buffer);
-  return product(shape.drop_back()) * int64_t(family.getPerTile()) * elementBytes(buffer);
-}
-
-/// Does the codelet work on the buffer where it lies? The runtime's isAtHome() says the same of a manifest.
-static bool isAtHome(ComputeOp stage, BufferOp buffer, ArgumentAttr view) {
-  if (buffer.getHome() == Home::host || buffer.getFamily() != stage.getFamily())
-    return false;
-  switch (view.getView()) {
-  case View::own:
-    return buffer.getHome() == Home::own;
-  case View::partials:
-    return !stage.getGroupSum();
-  case View::slice:
-    return buffer.getHome() == Home::slice && (!view.getSlice() || view.getSlice() == *buffer.getSlice());
-  case View::broadcast:
-    return false;
-  }
-  return false;
-}
-
-/// Bytes of the staging copy of one step.
-static int64_t stagingBytes(ComputeOp stage, BufferOp buffer, ArgumentAttr view) {
-  int64_t size = elementBytes(buffer);
-  if (!view.getSteps() && buffer.getSteps() && view.getView() != View::partials)
-    size *= cast<MemRefType>(buffer.getType()).getDimSize(0);
-  if (view.getView() == View::slice)
-    return size * product((view.getSlice() ? view.getSlice() : *buffer.getSlice()).getExtents());
-  if (view.getView() == View::own) {
-    auto family = stage.getFamily().getDefiningOp<FamilyOp>();
-    return size * product(stepShape(buffer).drop_back()) * int64_t(family.getPerTile());
-  }
-  if (view.getView() == View::partials) {
-    int64_t tiles = buffer.getFamily().getDefiningOp<FamilyOp>().getTiles();
-    return size * tiles *
-           (view.getSlice() ? product(view.getSlice().getExtents()) : product(stepShape(buffer)));
-  }
-  return size * product(stepShape(buffer));
-}
 
 /// What a buffer is, for people whose network does not fit.
 static StringRef kindOf(BufferOp buffer) {
@@ -163,8 +93,6 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
     for (PhaseOp phase : phases)
       for (auto stage : phase.getBody().getOps<ComputeOp>()) {
         auto family = stage.getFamily().getDefiningOp<FamilyOp>();
-        int64_t bytesPerTile = 0;
-        double cycles = 0;
         for (auto [i, value] : llvm::enumerate(stage.getArguments())) {
           auto buffer = value.getDefiningOp<BufferOp>();
           auto view = cast<ArgumentAttr>(stage.getViews()[i]);
@@ -174,13 +102,7 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
           staged.push_back({stage, unsigned(i),
                             request(family, (stage.getCodelet() + "." + buffer.getBuffer()).str(),
                                     "staging copies", bytes, phaseNumber[phase], phaseNumber[phase])});
-          if (buffer.getHome() == Home::host || view.getAccess() == Access::write)
-            continue; // streamed by the host, which is counted there
-          bytesPerTile += bytes;
-          cycles += double(bytes) / machine.exchangeRate(view.getView() == View::broadcast);
         }
-        stage.setExchangeBytes(bytesPerTile);
-        stage.setExchangeCycles(bytesPerTile ? int64_t(std::ceil(cycles)) + machine.exchange.fixedCycles : 0);
       }
     Result<MemoryPlan> solved = solveMemory(problem);
     if (!solved)

@@ -83,7 +83,7 @@ def TileSchedulePass : Pass<"tile-schedule", "::mlir::ModuleOp"> {
 }
 
 def TilePlanMemoryPass : Pass<"tile-plan-memory", "::mlir::ModuleOp"> {
-  let summary = "give every buffer and every staging copy an address on its tiles, and cost the exchanges";
+  let summary = "give every buffer and every staging copy an address on its tiles";
   let description = [{
     Collects what lies on which tiles during which phase, solves one memory problem for the program, verifies the plan
     by an independent sweep, and writes addresses. A program that does not fit is refused with the tile, the bytes over,
@@ -91,6 +91,18 @@ def TilePlanMemoryPass : Pass<"tile-plan-memory", "::mlir::ModuleOp"> {
 
     Example: `%w = tile.buffer "fc1.weight" on %fc1 {address = 16384 : i64, …}`
   }];
+}
+
+def TilePlanExchangePass : Pass<"tile-plan-exchange", "::mlir::ModuleOp"> {
+  let summary = "cost the exchange before every compute step";
+  let description = [{
+    An argument that is not at home on its tiles is copied there before the compute step. Finds how the array lies on the
+    tiles that hold it and on those that read it, plans the pieces that move, and writes bytes and cycles of the busiest
+    tile. `verify` plays every plan by an independent path: each element must arrive exactly once and in place.
+
+    Example: `tile.compute @b on %g(%m, %y) {exchange_bytes = 128 : i64, exchange_cycles = 116 : i64, …}`
+  }];
+  let options = [Option<"verify", "verify", "bool", "false", "play every plan and check it">];
 }
 
 #endif
