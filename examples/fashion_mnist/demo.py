@@ -71,7 +71,7 @@ def main() -> None:
         options.tools,
         *["train", str(MODEL), *CODING, "--inputs", str(images), "--labels", str(labels)],
         *["--test-inputs", test[0], "--test-labels", test[1], "--epochs=1", "--random-weights=3"],
-        *["--max-activity=0.1", "--second-threshold=0.5", "--surrogate=fast_sigmoid:5", "--lr=0.001"],
+        *["--max-activity=0.1", "--second-threshold=0.5", "--surrogate=fast_sigmoid:5", "--lr=0.002"],
         *["--save", str(work / "trained.safetensors"), "--log", str(work / "log.jsonl")],
         *["--profile", str(work / "profile.json")],
     )
