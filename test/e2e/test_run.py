@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import spikeloom as sl
+from onnx_maker import Maker
 from spikeloom.encoding import latency
 from spikeloom.importers import load_onnx
 from spikeloom.importers.evaluate import run_steps
@@ -90,3 +91,37 @@ def test_python_interface(net):
     expected, _ = reference(net, x)
     assert np.array_equal(outputs["spk"], expected["spk"])
     assert outputs["mem1_out"].shape == (3, 20)
+
+
+def test_mlir_models(spikeloom, net, tmp_path):
+    model = load_onnx(net, batch=4, steps=6)
+    (tmp_path / "net.mlir").write_text(model.to_mlir())
+    x = (np.random.default_rng(1).random((6, 9, 12)) < 0.4).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    assert "no problems" in spikeloom("check", "net.mlir").out
+    spikeloom("run", "net.mlir", TINY, "--input", "x.npy", "--output", "out")
+    outputs, _ = reference(net, x)
+    assert np.array_equal(np.load(tmp_path / "out" / "spk.npy"), outputs["spk"])
+    spikeloom("run", "net.mlir", TINY, "--input", "x.npy", "--batch=5", code=2)
+    (tmp_path / "bad.mlir").write_text(model.to_mlir().replace("snn.linear", "snn.lineer"))
+    assert "lineer" in spikeloom("check", "bad.mlir", code=1).err
+    assert "lineer" in spikeloom("run", "bad.mlir", TINY, "--input", "x.npy", code=1).err
+
+
+def test_phases_are_dumped(spikeloom, net, tmp_path):
+    spikeloom("compile", net, TINY, "-o", "net.loom", "--steps=6", "--dump-phases=phases")
+    assert len(list((tmp_path / "phases").iterdir())) >= 5
+
+
+def test_too_large_for_the_machine(spikeloom, tmp_path):
+    maker = Maker(seed=1, batch=4)
+    spikes, mem = maker.leaky(maker.linear(maker.input("x", 2000), "fc1", 2000, 2000), "mem", 2000)
+    maker.output(spikes, "spk", 2000)
+    maker.output(mem, "mem_out", 2000)
+    maker.save(tmp_path / "large.onnx")
+    arguments = ["compile", "large.onnx", TINY, "-o", "large.loom", "--steps=4", "--dump-phases=phases"]
+    result = spikeloom(*arguments, code=1)
+    for text in ("tile ", " bytes", "contributors", "remedies", "--"):
+        assert text in result.err
+    assert not (tmp_path / "large.loom").exists()
+    assert list((tmp_path / "phases").iterdir()), "the phases up to the refusal are dumped"
