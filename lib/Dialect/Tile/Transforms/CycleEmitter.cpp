@@ -2,6 +2,7 @@
 // Writing the function that computes the cycles of a codelet.
 #include "CycleEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include <cmath>
 
@@ -284,21 +285,41 @@ FailureOr<Amount> CycleEmitter::emitWorkers(WorkersOp workers) {
   return times(slowest, rounds);
 }
 
-/// Every entry is loaded, compared with the first unit of the tile and with the distance of its units; no
-/// more entries than units can be the tile's own.
+/// The rounds of a binary search among `count` entries.
+Value CycleEmitter::searchRounds(Value count) {
+  Value zeros = math::CountLeadingZerosOp::create(builder, loc, count);
+  return arith::SubIOp::create(builder, loc, constant(64), zeros);
+}
+
+/// A list is ascending in two runs, so that a tile finds its entries in the cheaper of two ways: it tests
+/// every entry (load, distance from its first unit, is that one of its units, branch), or it searches both
+/// runs for every unit. No more entries than units can be the tile's own.
 FailureOr<Amount> CycleEmitter::emitEntries(OwnEntriesOp entries) {
   const InstructionCosts &cost = machine.instructions;
   if (slice.needsInside(entries))
     return entries.emitOpError("contains a loop whose trip count depends on the entry: it cannot be counted");
-  int64_t test = cost.load + 2 * cost.integer + cost.integerCompare + cost.branch;
-  remark(entries, "scan: " + Twine(test) + " slots an entry, body for at most " +
-                      Twine(entries.getPerTile()) + " entries");
+  int64_t found = cost.load + cost.integerCompare + cost.branch;
+  int64_t test = found + 2 * cost.integer;
+  int64_t round = 2 * cost.integer + cost.load + cost.integerCompare + 2 * cost.integerSelect + cost.loopStep;
+  int64_t search = 2 * (2 * cost.integer + found); // beside its rounds
+  int64_t units = entries.getPerTile();
+  remark(entries, "entries: the cheaper of " + Twine(test) + " slots an entry and, for each of " +
+                      Twine(units) + " units, " + Twine(search) + " and " + Twine(round) +
+                      " a round of search");
   FailureOr<Amount> body = emitBlock(entries.getBody().front());
   if (failed(body))
     return failure();
-  Value count = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), map.lookup(entries.getN1()));
-  Value own = arith::MinSIOp::create(builder, loc, count, constant(entries.getPerTile()));
-  return add(times(Amount{test * kTenths, Value()}, count), times(*body, own));
+  auto integer = [&](Value count) {
+    return arith::IndexCastOp::create(builder, loc, builder.getI64Type(), map.lookup(count)).getResult();
+  };
+  Value spikes = integer(entries.getN0()), count = integer(entries.getN1());
+  Value near = arith::SubIOp::create(builder, loc, count, spikes);
+  Value rounds = arith::AddIOp::create(builder, loc, searchRounds(spikes), searchRounds(near));
+  Amount searching = add(times(Amount{round * kTenths, Value()}, rounds), {search * kTenths, Value()});
+  Value scanning = value(times(Amount{test * kTenths, Value()}, count));
+  Value finding = arith::MinSIOp::create(builder, loc, scanning, value(times(searching, units)));
+  Value own = arith::MinSIOp::create(builder, loc, count, constant(units));
+  return add({0, finding}, times(*body, own));
 }
 
 /// The row of the arguments that an iteration of the loop over the steps is about.

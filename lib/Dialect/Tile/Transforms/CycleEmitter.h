@@ -47,6 +47,7 @@ private:
   mlir::Value value(Amount amount);
   mlir::Value constant(int64_t value);
   mlir::Value tripCount(mlir::scf::ForOp loop);
+  mlir::Value searchRounds(mlir::Value count);
 
   mlir::func::FuncOp codelet, cycles;
   const Machine &machine;

@@ -87,7 +87,7 @@ LogicalResult TripSlice::collect() {
     if (auto loop = dyn_cast<scf::ForOp>(op))
       counts = {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()};
     if (auto entries = dyn_cast<OwnEntriesOp>(op))
-      counts = {entries.getN1()};
+      counts = {entries.getN0(), entries.getN1()};
     for (Value count : counts) {
       if (opaque.contains(count))
         return op->emitOpError(

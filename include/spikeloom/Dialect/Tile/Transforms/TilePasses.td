@@ -43,8 +43,9 @@ def TileCountCyclesPass : Pass<"tile-count-cycles", "::mlir::ModuleOp"> {
     straight code become hardware loops, in which a main and an aux instruction share a slot; elsewhere slots add up. The
     workers share the tile, so that a slot of a worker lasts as many cycles as there are workers, and the slowest worker
     counts. Where trip counts depend on data, the new function reads that data; nothing else of the codelet is left in it.
-    A condition that depends on floating-point data counts as its dearer side. `tile.own_entries` counts a test of every
-    entry and the body for as many entries as the tile has units: more cannot be its own, fewer may be.
+    A condition that depends on floating-point data counts as its dearer side. `tile.own_entries` counts the cheaper
+    of a test of every entry and a binary search for every unit, and the body for as many entries as the tile has units:
+    more cannot be its own, fewer may be.
 
     `cycles[i]` is about the step in row i of the arguments, also where the codelet goes backwards.
 
@@ -56,7 +57,7 @@ def TileCountCyclesPass : Pass<"tile-count-cycles", "::mlir::ModuleOp"> {
     Option<"quality", "quality", "std::string", "\"\"", "scheduled or compiled; default: what the machine says">,
     Option<"print", "print", "bool", "false", "remark the slots of every loop body">,
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
 def TileStrictPass : Pass<"tile-strict", "::mlir::ModuleOp"> {
