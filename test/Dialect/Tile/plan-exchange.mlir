@@ -5,24 +5,6 @@
 // CHECK-NOT: exchange_bytes
 // The second step reads 4 x 8 floats of the first: 128 bytes, a broadcast that neighbours share, in 4 pieces a sender.
 // CHECK: tile.compute @b {{.*}}exchange_bytes = 128 : i64, exchange_cycles = {{[1-9][0-9]+}} : i64
-// CHECK-LABEL: tile.program @plan
-// CHECK-SAME: tile.memory = {max = [[MAX:[0-9]+]] : i64
-// Weights and state of one tile: 16 x 2 and 4 x 2 floats at different addresses; what the host streams has none.
-// CHECK: tile.buffer "x" {pitch = 16 : i64, steps} : memref<9x4x16xf32>
-// CHECK: tile.buffer "w" on %{{.*}} {address = [[W:[0-9]+]] : i64
-// CHECK: tile.buffer "v" on %{{.*}} {address = {{[0-9]+}} : i64
-// The broadcast input needs a staging copy of one step; what is at home does not.
-// CHECK: tile.compute @a {{.*}}offset = 0 : i64, views = [#tile.arg<own, read>, #tile.arg<broadcast, read, steps = true, address = {{[0-9]+}}>, #tile.arg<own, update>, #tile.arg<own, write, steps = true>]
-tile.program @plan
-// CHECK-SAME: tile.memory = {max = [[MAX:[0-9]+]] : i64
-// Weights and state of one tile: 16 x 2 and 4 x 2 floats at different addresses; what the host streams has none.
-// CHECK: tile.buffer "x" {pitch = 16 : i64, steps} : memref<9x4x16xf32>
-// CHECK: tile.buffer "w" on %{{.*}} {address = [[W:[0-9]+]] : i64
-// CHECK: tile.buffer "v" on %{{.*}} {address = {{[0-9]+}} : i64
-// The broadcast input needs a staging copy of one step; what is at home does not.
-// CHECK: tile.compute @a {{.*}}offset = 0 : i64, views = [#tile.arg<own, read>, #tile.arg<broadcast, read, steps = true, address = {{[0-9]+}}>, #tile.arg<own, update>, #tile.arg<own, write, steps = true>]
-// The second one reads 4 x 8 floats of the first: 128 bytes at 8 bytes a cycle, and the fixed cost.
-// CHECK: tile.compute @b {{.*}}exchange_bytes = 128 : i64, exchange_cycles = 116 : i64
 tile.program @plan machine("tiny") chips(1) {
   %f = tile.family "f" tiles(4) first(0) units(8) per_tile(2) group(4)
   %g = tile.family "g" tiles(4) first(4) units(8) per_tile(2) group(4)
