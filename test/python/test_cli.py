@@ -87,6 +87,9 @@ def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_pat
         (TRAIN[:-1], "train needs --batch=B"),
         ([*TRAIN, "--test-inputs=x.npy"], "--test-inputs and --test-labels go together"),
         ([*TRAIN, "--weights=w", "--random-weights"], "--weights and --random-weights exclude each other"),
+        ([*TRAIN, "--seed=-1"], "'-1' is not a whole number of at least 1"),
+        ([*TRAIN, "--random-weights=0"], "'0' is not a positive number"),
+        ([*TRAIN, "--train-parameters=("], "'(' is no regular expression"),
         (["compile", str(EXAMPLE), "-o", "x", "--train", "--lr=-1"], "a learning rate is not negative"),
     ],
 )

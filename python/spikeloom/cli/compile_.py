@@ -12,6 +12,7 @@ from .options import (
     add_compile,
     add_model,
     add_training,
+    check_onnx_only,
     compile_settings,
     compiled,
     open_model,
@@ -50,6 +51,8 @@ def main(options: argparse.Namespace) -> int:
             f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX"
         )
     goal = training(options) if options.train else None
+    if not model.is_onnx:
+        check_onnx_only(options)
     compiled(options, compile(source, train=goal, output=options.output, **settings))
     remark(options, f"wrote {options.output}")
     return EXIT_DONE

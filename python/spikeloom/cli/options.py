@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -69,6 +70,28 @@ def number(text: str) -> float:
     if value != value or abs(value) == float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a finite number")
     return value
+
+
+def seed(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    return 0 if text == "0" else positive(text)
+
+
+def gain(text: str) -> float:
+    """Parse a positive number."""
+    value = number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    return value
+
+
+def regex(text: str) -> str:
+    """Check a regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {error}") from error
+    return text
 
 
 def activity(text: str) -> float | dict[str, float]:
@@ -135,7 +158,9 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--input-capacity", type=length, action="append", default=[], metavar="NAME:N", help="event list of an input"
     )
-    group.add_argument("--train-parameters", metavar="REGEX", help="parameters to train (default: the file's marks)")
+    group.add_argument(
+        "--train-parameters", type=regex, metavar="REGEX", help="parameters to train (default: the file's marks)"
+    )
     group.add_argument("--gradient-accumulation", type=positive, default=1, metavar="K", help="only 1 in this version")
     group.add_argument(
         "--host-cpu", default="native", choices=("native", "x86-64-v3", "x86-64-v4"), help="code for (default: native)"
@@ -166,7 +191,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--encode", choices=CODINGS, default="none", help="how still data become spikes (default: none)")
     group.add_argument("--weights", metavar="W.safetensors", help="parameters to start from (default: the model's)")
     group.add_argument("--profile", metavar="P.json", help="write the profile of the last run")
-    group.add_argument("--seed", type=int, default=0, metavar="S", help="for everything random (default: 0)")
+    group.add_argument("--seed", type=seed, default=0, metavar="S", help="for everything random (default: 0)")
     group.add_argument("--quiet", action="store_true", help="no progress and no remarks")
 
 
@@ -232,6 +257,12 @@ def say_defaults(options: argparse.Namespace, *, machine: bool, engine: bool, su
         used.append(f"{options.optimizer} with learning rate {DEFAULT_RATES[options.optimizer]:g}")
     if used:
         remark(options, f"defaults: {', '.join(used)}")
+
+
+def check_onnx_only(options: argparse.Namespace) -> None:
+    """Refuse for an MLIR model what its own types and attributes say."""
+    if options.train_parameters is not None:
+        raise UsageError(f"--train-parameters is for ONNX; mark parameters of {options.model} with snn.trainable")
 
 
 def check_batch(options: argparse.Namespace, session: Session) -> None:

@@ -28,9 +28,10 @@ from .options import (
     add_model,
     add_training,
     check_batch,
+    check_onnx_only,
     compile_settings,
     compiled,
-    number,
+    gain,
     open_model,
     positive,
     refuse,
@@ -59,7 +60,7 @@ def add_parser(verbs) -> None:
     data.add_argument("--log", metavar="LOG.jsonl", help="one JSON object a step")
     data.add_argument(
         "--random-weights",
-        type=number,
+        type=gain,
         nargs="?",
         const=1.0,
         metavar="GAIN",
@@ -173,6 +174,8 @@ class Trainer:
                 source.steps = options.steps or self._event_steps()
             else:
                 source.steps = steps_of(load_array(options.inputs, "--inputs", mapped=True), options, 1, "--inputs")
+        else:
+            check_onnx_only(options)
         start = time.perf_counter()
         program = compiled(options, compile(source, train=goal, **settings))
         test = None
