@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// exp and log as polynomials, once for every engine: the interpreter computes them in C++, the conversion emits the
+// exp, tanh and log as polynomials, once for every engine: the interpreter computes them in C++, the conversion emits the
 // same operations in the same order as IR. Each operation is rounded to f32 by itself, so all give the same bits.
 //
-// Both are written against a policy `Ops` with a type `Value` and
-//   constant(float), add, sub, mul, minimum, maximum, floor (Value, ... -> Value),
+// All are written against a policy `Ops` with a type `Value` and
+//   constant(float), add, sub, mul, div, neg, abs, minimum, maximum, floor (Value, ... -> Value),
 //   pow2(Value n): 2^n for an integral n in [-126, 127],
 //   exponent(Value x), mantissa(Value x): x = mantissa * 2^exponent with mantissa in [0.5, 1), for positive normal x,
 //   selectLess(a, b, yes, no): a < b ? yes : no.
@@ -49,6 +49,14 @@ template <typename Ops> typename Ops::Value polynomialLog(Ops &o, typename Ops::
   return o.add(o.add(shifted, y), o.mul(e, o.constant(0.693359375f)));
 }
 
+/// (e^x - e^-x) / (e^x + e^-x) from one exponential of a number that is not positive.
+template <typename Ops> typename Ops::Value polynomialTanh(Ops &o, typename Ops::Value x) {
+  using V = typename Ops::Value;
+  V e = polynomialExp(o, o.mul(o.constant(-2.0f), o.abs(x))), one = o.constant(1.0f);
+  V y = o.div(o.sub(one, e), o.add(one, e));
+  return o.selectLess(x, o.constant(0.0f), o.neg(y), y);
+}
+
 /// The policy of plain C++ floats.
 struct FloatOps {
   using Value = float;
@@ -56,6 +64,9 @@ struct FloatOps {
   float add(float a, float b) { return a + b; }
   float sub(float a, float b) { return a - b; }
   float mul(float a, float b) { return a * b; }
+  float div(float a, float b) { return a / b; }
+  float neg(float a) { return -a; }
+  float abs(float a) { return std::fabs(a); }
   float minimum(float a, float b) { return a < b ? a : b; }
   float maximum(float a, float b) { return a > b ? a : b; }
   float floor(float x) { return std::floor(x); }

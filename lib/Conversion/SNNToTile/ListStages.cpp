@@ -99,6 +99,37 @@ void Lowering::prepareLists(Operation *op) {
       events[result] = list;
 }
 
+/// Copies a list from one row to another, in a phase of its own.
+void Lowering::copyList(Location loc, EventStorage from, EventStorage to) {
+  auto phase = PhaseOp::create(phases, loc, "start", 1, false, 1, 1);
+  phase.getBody().push_back(new Block);
+  OpBuilder where = OpBuilder::atBlockEnd(&phase.getBody().front());
+  std::string layer = to.homeClass >= 0 ? layerOf(to.homeClass) : "input";
+  auto family = to.ids.buffer.getFamily().getDefiningOp<FamilyOp>();
+  CodeletBuilder b(loc, module, layer + "_start", family);
+  int64_t batch = cast<MemRefType>(to.ids.buffer.getType()).getDimSize(1);
+  int64_t samples = to.ids.buffer.getSliceAttr().getExtents().front();
+  // What a listed spike counts is known (see EventStorage), so payloads stay behind.
+  auto rows = [&](Storage storage, Access access, int64_t width) {
+    return b.argument(storage, View::slice, access, {samples, width}, storage.buffer.getSliceAttr());
+  };
+  Value ids = rows(from.ids, Access::read, from.capacity), info = rows(from.info, Access::read, kInfo);
+  Value newIds = rows(to.ids, Access::write, to.capacity), newInfo = rows(to.info, Access::write, kInfo);
+  b.steps(false, [&](Value t) {
+    Value zero = b.index(0), sampleFirst = b.mul(b.getTask(), b.index(samples));
+    Value present = b.min(b.index(samples), b.sub(b.index(batch), sampleFirst));
+    b.workers(kWorkers, [&](Value worker) {
+      std::pair<Value, Value> range = b.share(worker, kWorkers, samples);
+      b.loop(range.first, b.min(range.second, present), [&](Value s) {
+        b.loop(zero, b.index(kInfo), [&](Value i) { b.store(b.load(info, {t, s, i}), newInfo, {t, s, i}); });
+        b.loop(zero, b.loadIndex(info, {t, s, b.index(kWorkers)}),
+               [&](Value i) { b.store(b.load(ids, {t, s, i}), newIds, {t, s, i}); });
+      });
+    });
+  });
+  b.finish(where, layer, "start");
+}
+
 void Lowering::emitLists(Operation *op) {
   const ListShape shape = listShapes.lookup(op);
   Value value = eventsOf(op);

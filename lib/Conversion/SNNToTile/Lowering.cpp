@@ -85,6 +85,22 @@ BufferOp Lowering::sliceBuffer(Location loc, StringRef name, FamilyOp owner, Arr
   return op;
 }
 
+/// Does anybody read more of an argument than each tile its own units? Then units lie side by side in memory.
+static bool isSeenWhole(Value value) {
+  return llvm::any_of(value.getUses(), [](OpOperand &use) {
+    auto scan = dyn_cast<ScanOp>(use.getOwner());
+    if (!scan)
+      return isExchanged(use);
+    unsigned sequences = scan.getSequences().size(), index = use.getOperandNumber();
+    if (index < sequences)
+      return isSeenWhole(scan.getStepArgs()[index]);
+    // A state that a step changes is copied first where others see it; one that stays is read in place.
+    Value argument = scan.getStateArgs()[index - sequences];
+    return isSeenWhole(scan.getFinals()[index - sequences]) ||
+           (scan.getYield().getStates()[index - sequences] == argument && isSeenWhole(argument));
+  });
+}
+
 void Lowering::lowerArguments() {
   Type f32 = Float32Type::get(function.getContext());
   for (BlockArgument argument : function.getArguments()) {
@@ -107,7 +123,8 @@ void Lowering::lowerArguments() {
       } else {
         transposed = type.getRank() == 2;
         SmallVector<int64_t> stored(shape.rbegin(), shape.rend());
-        storage.buffer = ownBuffer(loc, name, unitClass, stored, Layout::blocked);
+        bool whole = !transposed && isSeenWhole(argument);
+        storage.buffer = ownBuffer(loc, name, unitClass, stored, whole ? Layout::rows : Layout::blocked);
       }
       storage.buffer.setPersistent(true);
       break;
@@ -115,7 +132,8 @@ void Lowering::lowerArguments() {
       if (unitClass < 0) { // read by nobody
         storage.buffer = buffer(loc, name, shape, f32);
       } else {
-        storage.buffer = ownBuffer(loc, name, unitClass, shape, Layout::blocked);
+        storage.buffer =
+            ownBuffer(loc, name, unitClass, shape, isSeenWhole(argument) ? Layout::rows : Layout::blocked);
         storage.buffer.setClear(true);
         if (auto initial = function.getArgAttrOfType<FloatAttr>(i, kInitialAttr))
           storage.buffer.setFillAttr(initial);

@@ -33,6 +33,9 @@ struct UnitStage {
   llvm::SmallVector<mlir::Operation *> ops;
 };
 
+/// Does `use` read the value through an exchange, rather than each tile its own units?
+bool isExchanged(mlir::OpOperand &use);
+
 class Lowering {
 public:
   Lowering(mlir::func::FuncOp function, const Placement &placement, tile::ProgramOp program);
@@ -60,8 +63,11 @@ private:
   mlir::LogicalResult lowerScan(snn::ScanOp scan);
   mlir::LogicalResult lowerFlat(llvm::ArrayRef<mlir::Operation *> ops);
   mlir::LogicalResult lowerStages(llvm::ArrayRef<mlir::Operation *> ops);
+  mlir::LogicalResult assignStages(llvm::ArrayRef<mlir::Operation *> ops);
   mlir::LogicalResult assignStage(mlir::Operation *op);
+  int latestLevel(mlir::Operation *op) const;
   mlir::LogicalResult bindState(snn::ScanOp scan, unsigned index);
+  mlir::LogicalResult bindListState(snn::ScanOp scan, unsigned index);
   mlir::LogicalResult bindStacked(snn::ScanOp scan, unsigned index);
   void bindValue(mlir::Operation *op, mlir::Value value);
   void copyState(mlir::Location loc, llvm::StringRef name, int unitClass, Storage from, Storage to);
@@ -72,6 +78,7 @@ private:
   void emitUnitStage(const UnitStage &stage);
   void prepareLists(mlir::Operation *op);
   void emitLists(mlir::Operation *op);
+  void copyList(mlir::Location loc, EventStorage from, EventStorage to);
   void prepareReduction(snn::LinearInputGradOp op);
   void emitReduction(snn::LinearInputGradOp op);
   void emitCrossEntropy(snn::CrossEntropyOp op);

@@ -2,6 +2,8 @@
 // From the operations of a scan to stages: which operations of a class of units run between two exchanges,
 // and which values must be stored because another stage, another step or another phase reads them.
 #include "Lowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace spikeloom;
@@ -11,9 +13,11 @@ using namespace spikeloom::tile;
 /// Operations that only rearrange event cotangents: they are evaluated where their result is read.
 static bool isExpression(Operation *op) { return isa<AccumulateOp, RestrictOp>(op); }
 
-/// Does `use` read the value through an exchange, rather than each tile its own units?
-static bool isExchanged(OpOperand &use) {
+bool spikeloom::isExchanged(OpOperand &use) {
   Operation *op = use.getOwner();
+  if (auto neuron = dyn_cast<NeuronOp>(op))
+    // The tiles that make the lists compare with the thresholds.
+    return use.get() == neuron.getThresholds() && getEvents(neuron.getSpikes().getType());
   if (isa<LinearOp>(op) && use.getOperandNumber() == 0)
     return true;
   if (auto grad = dyn_cast<LinearWeightGradOp>(op))
@@ -66,6 +70,11 @@ LogicalResult Lowering::assignStage(Operation *op) {
     for (Value value : op->getResults())
       if (unitClass < 0 && !getEvents(value.getType()))
         unitClass = classes.getClass(value);
+  for (Value operand : op->getOperands())
+    if (auto constant = operand.getDefiningOp<arith::ConstantOp>();
+        constant && !isa<SplatElementsAttr>(constant.getValue()))
+      return op->emitError("reads a constant that differs from unit to unit; make it a parameter of @main "
+                           "(snn.kind = #snn.kind<parameter>, snn.value = ...)");
   if (unitClass < 0)
     return op->emitError(
         "has no units that could be dealt out to tiles; operands and results must be tensors of "
@@ -74,10 +83,42 @@ LogicalResult Lowering::assignStage(Operation *op) {
   for (OpOperand &operand : op->getOpOperands())
     level = std::max(level, levelAfter(operand.get(), isExchanged(operand)));
   stageOf[op] = {unitClass, level};
-  UnitStage &stage = unitStages[{unitClass, level}];
-  stage.unitClass = unitClass;
-  stage.level = level;
-  stage.ops.push_back(op);
+  return mlir::success();
+}
+
+/// The latest level at which all readers of an operation's results are still served; its own without readers.
+int Lowering::latestLevel(Operation *op) const {
+  auto [unitClass, level] = stageOf.lookup(op);
+  int latest = -1;
+  for (OpOperand &use : op->getUses()) {
+    if (isa<YieldOp>(use.getOwner()))
+      continue; // written whenever it is ready
+    auto user = stageOf.find(use.getOwner());
+    if (user == stageOf.end())
+      return level;
+    int bound = user->second.second - (isExchanged(use) || user->second.first != unitClass ? 1 : 0);
+    latest = latest < 0 ? bound : std::min(latest, bound);
+  }
+  return std::max(level, latest);
+}
+
+LogicalResult Lowering::assignStages(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops)
+    if (failed(assignStage(op)))
+      return failure();
+  // Arithmetic runs beside its readers, where its result needs no buffer.
+  for (Operation *op : llvm::reverse(ops))
+    if (stageOf.count(op) &&
+        (isa<BroadcastOp>(op) || isa<arith::ArithDialect, math::MathDialect>(op->getDialect())))
+      stageOf[op].second = latestLevel(op);
+  for (Operation *op : ops) {
+    auto found = stageOf.find(op);
+    if (found == stageOf.end())
+      continue;
+    UnitStage &stage = unitStages[found->second];
+    std::tie(stage.unitClass, stage.level) = found->second;
+    stage.ops.push_back(op);
+  }
   return mlir::success();
 }
 
@@ -235,6 +276,35 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
   return mlir::success();
 }
 
+/// A state that is a list: row t is the list before step t, as in the history of a dense state.
+LogicalResult Lowering::bindListState(ScanOp scan, unsigned i) {
+  Value init = scan.getInits()[i], next = scan.getYield().getStates()[i];
+  if (!events.count(next) || !next.getDefiningOp())
+    return scan.emitError("state ")
+           << i << ": lists that are carried to the next step must be made by an operation of the body";
+  auto rows = [&](int64_t shift) {
+    EventStorage list = events.lookup(next);
+    for (Storage *storage : {&list.ids, &list.info, &list.payload})
+      storage->shift = shift;
+    return list;
+  };
+  events[scan.getStateArgs()[i]] = rows(reverse ? 1 : 0);
+  events[scan.getFinals()[i]] = rows(reverse ? 0 : phaseSteps);
+  // Cleared memory is the empty list.
+  Value dense = init;
+  if (auto compress = init.getDefiningOp<CompressOp>())
+    dense = compress.getInput();
+  else if (auto restrict = init.getDefiningOp<RestrictOp>())
+    dense = restrict.getInput();
+  if (matchPattern(dense, m_AnyZeroFloat()))
+    return mlir::success();
+  auto given = events.find(init);
+  if (given == events.end() || !init.getDefiningOp<CompressOp>())
+    return scan.emitError("state ") << i << ": a list starts from zero or from a dense value (snn.compress)";
+  copyList(scan.getLoc(), given->second, rows(reverse ? phaseSteps : 0));
+  return mlir::success();
+}
+
 LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
   for (Operation *op : ops)
     for (Value value : op->getResults())
@@ -271,9 +341,8 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
   beginPhase(scan.getLoc(), scan.getReverse() ? "backward" : "forward", scan.getNumSteps(),
              scan.getReverse());
   Operation *phase = stages.getInsertionBlock()->getParentOp();
-  for (Operation *op : ops)
-    if (failed(assignStage(op)))
-      return failure();
+  if (failed(assignStages(ops)))
+    return failure();
   for (Value state : scan.getYield().getStates())
     if (getEvents(state.getType()))
       eventStates.insert(state);
@@ -290,14 +359,8 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
         return failure();
       continue;
     }
-    Value next = scan.getYield().getStates()[i];
-    if (!events.count(next))
-      return scan.emitError("state ")
-             << i << ": lists that are carried to the next step must be made by a neuron";
-    EventStorage carried = events.lookup(next);
-    for (Storage *storage : {&carried.ids, &carried.info, &carried.payload})
-      storage->shift = reverse ? 1 : 0;
-    events[argument] = carried;
+    if (failed(bindListState(scan, i)))
+      return failure();
   }
   phase->moveAfter(&program.getBody().front().back());
   for (unsigned i = 0; i < scan.getStacked().size(); ++i)
@@ -331,9 +394,9 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
     if (isa<SumTimeOp, RepeatTimeOp>(op))
       return op->emitError("must be part of a scan; run snn-fuse-time-sums first");
-    if (failed(assignStage(op)))
-      return failure();
   }
+  if (failed(assignStages(ops)))
+    return failure();
   for (Operation *op : ops)
     prepareLists(op);
   // What a later phase or the caller reads is stored.

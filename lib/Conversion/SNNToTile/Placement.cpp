@@ -108,6 +108,7 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       function.emitError() << loaded.error();
       return signalPassFailure();
     }
+    repeatCheapValues(function);
     UnitClasses classes(function);
     PartitionProblem problem = problemFor(*loaded, function, classes);
     Result<Partition> solved = solvePartition(problem);

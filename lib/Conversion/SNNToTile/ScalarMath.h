@@ -17,6 +17,9 @@ struct ScalarMath {
   Value add(Value x, Value y) { return mlir::arith::AddFOp::create(b, x, y); }
   Value sub(Value x, Value y) { return mlir::arith::SubFOp::create(b, x, y); }
   Value mul(Value x, Value y) { return mlir::arith::MulFOp::create(b, x, y); }
+  Value div(Value x, Value y) { return mlir::arith::DivFOp::create(b, x, y); }
+  Value neg(Value x) { return mlir::arith::NegFOp::create(b, x); }
+  Value abs(Value x) { return mlir::math::AbsFOp::create(b, x); }
   Value floor(Value x) { return mlir::math::FloorOp::create(b, x); }
   Value selectLess(Value x, Value y, Value yes, Value no) {
     Value less = mlir::arith::CmpFOp::create(b, mlir::arith::CmpFPredicate::OLT, x, y);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Scalar code of one unit of one sample for every operation that works unit by unit.
+#include "ScalarMath.h"
 #include "UnitStage.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -309,6 +310,7 @@ void UnitStageEmitter::emitOp(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op))
     return emitLinear(linear);
   SmallVector<Scalars> results(op->getNumResults());
+  ScalarMath math{b};
   for (unsigned k = 0; k < chunk.size(); ++k) {
     Scalars values =
         TypeSwitch<Operation *, Scalars>(op)
@@ -358,6 +360,12 @@ void UnitStageEmitter::emitOp(Operation *op) {
               Storage storage = lowering.storages.lookup(input);
               Value column = b.argument(storage, View::broadcast, Access::read, {batch, 1});
               return Scalars{b.load(column, at(storage, {sample, b.index(0)}))};
+            })
+            .Case([&](math::ExpOp exp) { return Scalars{polynomialExp(math, unit(exp.getOperand(), k))}; })
+            .Case([&](math::LogOp log) { return Scalars{polynomialLog(math, unit(log.getOperand(), k))}; })
+            .Case([&](math::TanhOp tanh) { return Scalars{polynomialTanh(math, unit(tanh.getOperand(), k))}; })
+            .Case([&](math::CeilOp ceil) {
+              return Scalars{math.neg(math.floor(math.neg(unit(ceil.getOperand(), k))))};
             })
             .Default([&](Operation *elementwise) {
               // arith and math: the same operation on scalars.

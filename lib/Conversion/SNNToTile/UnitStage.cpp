@@ -21,12 +21,15 @@ UnitStageEmitter::UnitStageEmitter(Lowering &lowering, const UnitStage &stage)
       b(stage.ops.front()->getLoc(), lowering.module,
         lowering.layerOf(stage.unitClass) + "_" + kindOf(stage).str(), family),
       perTile(family.getPerTile()) {
-  auto type = cast<RankedTensorType>(stage.ops.front()->getOperand(0).getType());
-  for (Operation *op : stage.ops)
-    for (Value value : op->getOperands())
-      if (auto tensor = dyn_cast<RankedTensorType>(value.getType());
-          tensor && tensor.getRank() == 2 && !batch)
-        type = tensor, batch = tensor.getDimSize(0);
+  auto look = [&](Value value) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (tensor && tensor.getRank() == 2 && !batch)
+      batch = tensor.getDimSize(0);
+  };
+  for (Operation *op : stage.ops) {
+    llvm::for_each(op->getOperands(), look);
+    llvm::for_each(op->getResults(), look);
+  }
 }
 
 void Lowering::emitUnitStage(const UnitStage &stage) { UnitStageEmitter(*this, stage).emit(); }

@@ -57,14 +57,6 @@ static float maximum(float a, float b) {
   return a == b ? (std::signbit(a) ? b : a) : a > b ? a : b;
 }
 
-/// (e^x - e^-x) / (e^x + e^-x) from one exponential of a number that is not positive.
-static float tanhByExp(float x) {
-  spikeloom::FloatOps math;
-  float e = spikeloom::polynomialExp(math, -2.0f * std::fabs(x));
-  float y = (1.0f - e) / (1.0f + e);
-  return x < 0.0f ? -y : y;
-}
-
 LogicalResult Interpreter::evaluateElementwise(Operation *op) {
   auto apply = [&](auto f) {
     const Tensor &a = valueOf(op->getOperand(0));
@@ -108,7 +100,9 @@ LogicalResult Interpreter::evaluateElementwise(Operation *op) {
       .Case<math::AbsFOp>([&](Operation *) { return unary([](float a) { return std::fabs(a); }); })
       .Case<math::FloorOp>([&](Operation *) { return unary([](float a) { return std::floor(a); }); })
       .Case<math::SqrtOp>([&](Operation *) { return unary([](float a) { return std::sqrt(a); }); })
-      .Case<math::TanhOp>([&](Operation *) { return unary(tanhByExp); })
+      .Case<math::CeilOp>([&](Operation *) { return unary([](float a) { return std::ceil(a); }); })
+      .Case<math::TanhOp>(
+          [&](Operation *) { return unary([&](float a) { return spikeloom::polynomialTanh(math, a); }); })
       .Case<math::ExpOp>(
           [&](Operation *) { return unary([&](float a) { return spikeloom::polynomialExp(math, a); }); })
       .Case<math::LogOp>(
