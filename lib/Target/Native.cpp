@@ -15,6 +15,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
+#include <thread>
 
 using namespace mlir;
 using namespace spikeloom;
@@ -90,6 +91,54 @@ static void optimise(llvm::Module &module, llvm::TargetMachine &machine, int lev
   passes.run(module, modules);
 }
 
+namespace {
+/// Functions that are compiled together, in a context of their own so that parts can be compiled at the same
+/// time.
+struct Part {
+  std::unique_ptr<llvm::TargetMachine> machine;
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code;
+  std::string object; // empty where the code generator cannot write object files
+};
+} // namespace
+
+static LogicalResult translate(ModuleOp module, bool host, const NativeOptions &options, Part &part) {
+  Location where = module.getLoc();
+  FailureOr<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(options, where);
+  if (failed(machine))
+    return failure();
+  part.machine = std::move(*machine);
+  FailureOr<OwningOpRef<ModuleOp>> lowered = spikeloom::detail::lowerEntries(module, host);
+  if (failed(lowered))
+    return failure();
+  part.code = translateModuleToLLVMIR(lowered->get(), part.context, "codelets");
+  if (!part.code)
+    return emitError(where, "cannot translate the codelets to LLVM IR");
+  part.code->setTargetTriple(part.machine->getTargetTriple());
+  part.code->setDataLayout(part.machine->createDataLayout());
+  for (llvm::Function &function : *part.code) {
+    function.addFnAttr("target-cpu", part.machine->getTargetCPU());
+    function.addFnAttr("target-features", part.machine->getTargetFeatureString());
+    function.addFnAttr("prefer-vector-width", "512");
+    function.addFnAttr("min-legal-vector-width", "512");
+    function.addFnAttr("no-builtins");
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+  return success();
+}
+
+static void generate(Part &part, int level) {
+  optimise(*part.code, *part.machine, level);
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager emission;
+  emission.add(new llvm::TargetLibraryInfoWrapperPass(emptyLibrary(part.machine->getTargetTriple())));
+  if (part.machine->addPassesToEmitFile(emission, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return;
+  emission.run(*part.code);
+  part.object.assign(object.data(), object.size());
+}
+
 FailureOr<std::string> spikeloom::compileNative(ModuleOp module, const NativeOptions &options) {
   Location where = module.getLoc();
   DialectRegistry registry;
@@ -97,34 +146,14 @@ FailureOr<std::string> spikeloom::compileNative(ModuleOp module, const NativeOpt
   registerLLVMDialectTranslation(registry);
   module.getContext()->appendDialectRegistry(registry);
 
-  FailureOr<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(options, where);
-  if (failed(machine))
+  Part host, others;
+  if (failed(translate(module, /*host=*/true, options, host)) ||
+      failed(translate(module, /*host=*/false, options, others)))
     return failure();
-  FailureOr<OwningOpRef<ModuleOp>> lowered = detail::lowerEntries(module);
-  if (failed(lowered))
-    return failure();
-  llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(lowered->get(), context, "codelets");
-  if (!code)
-    return emitError(where, "cannot translate the codelets to LLVM IR");
-  code->setTargetTriple((*machine)->getTargetTriple());
-  code->setDataLayout((*machine)->createDataLayout());
-  for (llvm::Function &function : *code) {
-    function.addFnAttr("target-cpu", (*machine)->getTargetCPU());
-    function.addFnAttr("target-features", (*machine)->getTargetFeatureString());
-    function.addFnAttr("prefer-vector-width", "512");
-    function.addFnAttr("min-legal-vector-width", "512");
-    function.addFnAttr("no-builtins");
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-  }
-  optimise(*code, **machine, options.optimisation);
-
-  llvm::SmallVector<char, 0> object;
-  llvm::raw_svector_ostream stream(object);
-  llvm::legacy::PassManager emission;
-  emission.add(new llvm::TargetLibraryInfoWrapperPass(emptyLibrary((*machine)->getTargetTriple())));
-  if ((*machine)->addPassesToEmitFile(emission, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+  std::thread second([&] { generate(others, options.optimisation); });
+  generate(host, options.optimisation);
+  second.join();
+  if (host.object.empty() || others.object.empty())
     return emitError(where, "the code generator cannot write object files");
-  emission.run(*code);
-  return detail::linkShared(StringRef(object.data(), object.size()), options.linker, where);
+  return spikeloom::detail::linkShared({host.object, others.object}, options.linker, where);
 }

@@ -7,6 +7,8 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
+#include <memory>
+#include <vector>
 
 using namespace mlir;
 
@@ -38,28 +40,44 @@ static std::string findLinker(StringRef wanted) {
   return "";
 }
 
-FailureOr<std::string> spikeloom::detail::linkShared(StringRef object, StringRef linker, Location where) {
+static LogicalResult checkCreated(const TemporaryFile &file, Location where) {
+  if (!file.error)
+    return success();
+  return emitError(where, "cannot create a temporary file: ") << file.error.message();
+}
+
+static LogicalResult writeFile(const TemporaryFile &file, StringRef content, Location where) {
+  if (failed(checkCreated(file, where)))
+    return failure();
+  std::error_code error;
+  llvm::raw_fd_ostream stream(file.path, error);
+  stream << content;
+  stream.close();
+  if (!error && !stream.has_error())
+    return success();
+  stream.clear_error();
+  return emitError(where, "cannot write temporary file '") << file.path << "'";
+}
+
+FailureOr<std::string> spikeloom::detail::linkShared(ArrayRef<std::string> objects, StringRef linker,
+                                                     Location where) {
   std::string program = findLinker(linker);
   if (program.empty())
     return emitError(
         where, "no linker: neither ld.lld-22 nor ld.lld was found; on Debian 12 type: apt install lld-22");
-  TemporaryFile input("o"), output("so"), messages("txt");
-  for (const TemporaryFile *file : {&input, &output, &messages})
-    if (file->error)
-      return emitError(where, "cannot create a temporary file: ") << file->error.message();
-  {
-    std::error_code error;
-    llvm::raw_fd_ostream stream(input.path, error);
-    stream << object;
-    stream.close();
-    if (error || stream.has_error()) {
-      stream.clear_error();
-      return emitError(where, "cannot write temporary file '") << input.path << "'";
-    }
+  TemporaryFile output("so"), messages("txt");
+  if (failed(checkCreated(output, where)) || failed(checkCreated(messages, where)))
+    return failure();
+  SmallVector<StringRef> arguments = {
+      program,           "-shared",          "-z", "defs",     "-z", "noexecstack", "-s",
+      "--build-id=none", "--hash-style=gnu", "-o", output.path};
+  std::vector<std::unique_ptr<TemporaryFile>> inputs;
+  for (const std::string &object : objects) {
+    inputs.push_back(std::make_unique<TemporaryFile>("o"));
+    arguments.push_back(inputs.back()->path);
+    if (failed(writeFile(*inputs.back(), object, where)))
+      return failure();
   }
-  StringRef arguments[] = {
-      program,           "-shared",          "-z", "defs",      "-z",      "noexecstack", "-s",
-      "--build-id=none", "--hash-style=gnu", "-o", output.path, input.path};
   std::optional<StringRef> redirects[] = {std::nullopt, StringRef(messages.path), StringRef(messages.path)};
   std::string problem;
   int code = llvm::sys::ExecuteAndWait(program, arguments, std::nullopt, redirects, 0, 0, &problem);

@@ -102,11 +102,12 @@ static void wrap(LLVM::LLVMFuncOp body) {
   LLVM::ReturnOp::create(builder, loc, ValueRange());
 }
 
-FailureOr<OwningOpRef<ModuleOp>> spikeloom::detail::lowerEntries(ModuleOp module) {
+FailureOr<OwningOpRef<ModuleOp>> spikeloom::detail::lowerEntries(ModuleOp module, bool host) {
   OwningOpRef<ModuleOp> lowered = ModuleOp::create(module.getLoc());
   OpBuilder builder(lowered->getBodyRegion());
   for (func::FuncOp function : module.getOps<func::FuncOp>())
-    if (function->hasAttr(tile::kEntryAttr))
+    if (auto kind = function->getAttrOfType<StringAttr>(tile::kEntryAttr);
+        kind && (kind.getValue() == "host") == host)
       if (failed(prepare(cast<func::FuncOp>(builder.clone(*function)))))
         return failure();
 

@@ -11,13 +11,14 @@
 
 namespace spikeloom::detail {
 
-/// Copies the entry functions of `module` into a new module and lowers them to the LLVM dialect, every one
-/// behind a function with the C signature of the manifest.
-mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerEntries(mlir::ModuleOp module);
+/// Copies the entry functions of `module`, those of the host's versions or the others, into a new module and
+/// lowers them to the LLVM dialect, every one behind a function with the C signature of the manifest.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> lowerEntries(mlir::ModuleOp module, bool host);
 
-/// Links an object file in memory to a shared object; undefined symbols are errors. `where` is what errors
-/// are about.
-mlir::FailureOr<std::string> linkShared(llvm::StringRef object, llvm::StringRef linker, mlir::Location where);
+/// Links object files in memory to a shared object; undefined symbols are errors. `where` is what errors are
+/// about.
+mlir::FailureOr<std::string> linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef linker,
+                                        mlir::Location where);
 
 } // namespace spikeloom::detail
 #endif
