@@ -53,8 +53,8 @@ static LogicalResult prepare(func::FuncOp entry) {
   Operation *foreign = nullptr;
   entry.walk([&](Operation *op) {
     if (isa_and_nonnull<math::MathDialect>(op->getDialect()) &&
-        !isa<math::SqrtOp, math::AbsFOp, math::CopySignOp, math::FloorOp, math::CountTrailingZerosOp,
-             math::CountLeadingZerosOp>(op))
+        !isa<math::SqrtOp, math::AbsFOp, math::CopySignOp, math::FloorOp, math::CeilOp, math::TruncOp,
+             math::RoundEvenOp, math::CountTrailingZerosOp, math::CountLeadingZerosOp>(op))
       foreign = op;
   });
   if (foreign)
