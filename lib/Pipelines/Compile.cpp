@@ -68,7 +68,8 @@ std::vector<CompilePhase> spikeloom::compilePhases(const CompileOptions &options
        [=](OpPassManager &manager) { addPlacement(manager, options); }},
       {"tile", "logical tile program: families, buffers, codelets",
        pass([] { return createConvertSNNToTilePass(); })},
-      {"schedule", "supersteps", pass([] { return tile::createTileSchedulePass(); })},
+      {"schedule", "supersteps",
+       [=](OpPassManager &manager) { manager.addPass(tile::createTileSchedulePass({options.timeChunk})); }},
       {"memory", "physical tile program: addresses and exchange costs",
        [](OpPassManager &manager) {
          manager.addPass(tile::createTilePlanMemoryPass());

@@ -31,6 +31,10 @@ struct Arguments {
   cl::opt<std::string> machine{"machine", cl::desc("gc2, gc200, bow, tiny, or a machine file"),
                                cl::init("bow"), cl::cat(category)};
   cl::opt<int64_t> chips{"chips", cl::desc("Number of chips"), cl::init(1), cl::cat(category)};
+  cl::opt<int64_t> timeChunk{
+      "time-chunk",
+      cl::desc("Time steps that one superstep carries where nothing feeds back; default: the cheapest"),
+      cl::init(0), cl::cat(category)};
   cl::opt<double> maxActivity{"max-activity",
                               cl::desc("Share of a hidden layer's neurons that a list holds; default: all"),
                               cl::init(0), cl::cat(category)};
@@ -68,6 +72,7 @@ struct Arguments {
     CompileOptions o;
     o.machine = machine;
     o.chips = chips;
+    o.timeChunk = timeChunk;
     o.maxActivity = maxActivity;
     o.secondThreshold = secondThreshold;
     o.inputCapacity.assign(inputCapacity.begin(), inputCapacity.end());

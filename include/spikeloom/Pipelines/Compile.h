@@ -18,6 +18,7 @@ namespace spikeloom {
 struct CompileOptions {
   std::string machine = "bow";
   int64_t chips = 1;
+  int64_t timeChunk = 0; // steps of a chunk where nothing feeds back; 0: the cheapest
   // Events: see snn-choose-events.
   double maxActivity = 0, secondThreshold = 0;
   std::vector<std::string> inputCapacity, binaryInputs, capacity;

@@ -83,9 +83,9 @@ void Lowering::emitReduction(LinearInputGradOp op) {
   CodeletBuilder b(op->getLoc(), module, layer + "_reduce", shape.segmentFamily);
   SmallVector<int64_t> extents{shape.samples, shape.segment};
   auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment, extents);
-  // One step at a time: [tile of the family][samples][entries].
+  // [tile of the family][steps of a chunk][samples][entries]; tile-schedule sets the length of a chunk.
   Value from = b.argument({partials.buffer, false, 0}, View::partials, Access::read,
-                          {tiles, shape.samples, shape.segment}, slice);
+                          {tiles, 1, shape.samples, shape.segment}, slice);
   Value to = b.argument(result, View::slice, Access::write, extents, slice);
   Value info;
   if (listed)
@@ -109,7 +109,7 @@ void Lowering::emitReduction(LinearInputGradOp op) {
             auto addLanes = [&](Value first, int64_t count, ArrayRef<Value> old) {
               SmallVector<Value> next(old);
               for (int64_t q = 0; q < count; ++q)
-                next[q] = arith::AddFOp::create(b, old[q], b.load(from, {b.add(first, b.index(q)), s, j}));
+                next[q] = arith::AddFOp::create(b, old[q], b.load(from, {b.add(first, b.index(q)), t, s, j}));
               return next;
             };
             if (int64_t whole = lanes / kStrides)

@@ -28,12 +28,13 @@ void spikeloom::setPlacement(func::FuncOp function, const Placement &placement) 
   auto number = [&](StringRef name, int64_t value) {
     return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
   };
-  function->setAttr(kPlacementAttr,
-                    builder.getDictionaryAttr(
-                        {builder.getNamedAttr("machine", builder.getStringAttr(placement.machine)),
-                         number("chips", placement.chips), number("first_tile", placement.firstTile),
-                         number("end_tile", placement.endTile), number("first_free", placement.firstFree),
-                         builder.getNamedAttr("units", builder.getArrayAttr(units))}));
+  function->setAttr(
+      kPlacementAttr,
+      builder.getDictionaryAttr({builder.getNamedAttr("machine", builder.getStringAttr(placement.machine)),
+                                 number("chips", placement.chips), number("first_tile", placement.firstTile),
+                                 number("end_tile", placement.endTile),
+                                 number("first_free", placement.firstFree), number("load", placement.load),
+                                 builder.getNamedAttr("units", builder.getArrayAttr(units))}));
 }
 
 FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
@@ -50,7 +51,8 @@ FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
   auto machine = dictionary.getAs<StringAttr>("machine");
   auto units = dictionary.getAs<ArrayAttr>("units");
   if (!machine || !units || !number("chips", placement.chips) || !number("first_tile", placement.firstTile) ||
-      !number("end_tile", placement.endTile) || !number("first_free", placement.firstFree))
+      !number("end_tile", placement.endTile) || !number("first_free", placement.firstFree) ||
+      !number("load", placement.load))
     return function.emitError("attribute '") << kPlacementAttr
                                              << "' lacks machine, chips, first_tile, end_tile, "
                                                 "first_free or units";
@@ -128,6 +130,7 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
     Placement placement;
     placement.machine = machine;
     placement.chips = chips;
+    placement.load = int64_t(solved->maxLoad);
     placement.firstTile = loaded->reservesFirstTile() ? 1 : 0;
     placement.endTile = loaded->totalTiles();
     placement.firstFree = placement.firstTile;

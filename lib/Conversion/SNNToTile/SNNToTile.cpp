@@ -34,6 +34,7 @@ struct ConvertPass : spikeloom::impl::ConvertSNNToTilePassBase<ConvertPass> {
     auto program =
         tile::ProgramOp::create(builder, function.getLoc(), "program", placement->machine, placement->chips);
     program.getBody().push_back(new Block);
+    program->setAttr("tile.load", builder.getI64IntegerAttr(placement->load));
     if (Attribute training = function->getAttr("snn.training"))
       program->setAttr("snn.training", training);
     if (failed(Lowering(function, *placement, program).run()))

@@ -25,6 +25,8 @@ struct Placement {
   std::vector<UnitPlacement> units;   // by unit class
   /// Tiles from here to endTile hold no units; helpers (lists, reductions, loss) go there first.
   int64_t firstFree = 0;
+  /// Estimated cycles per time step of the busiest tile.
+  int64_t load = 0;
 
   int64_t tiles() const { return endTile - firstTile; }
   /// Tiles for helpers: the free ones where there are enough to matter, else all.

@@ -56,7 +56,9 @@ static std::optional<Transfer> transferOf(ComputeOp stage, BufferOp buffer, Argu
   Transfer transfer;
   transfer.name = buffer.getBuffer().str();
   transfer.elementBytes = elementBytes(buffer);
-  if (!view.getSteps() && buffer.getSteps())
+  if (view.getSteps())
+    transfer.steps = int64_t(stage->getParentOfType<PhaseOp>().getChunk());
+  else if (buffer.getSteps())
     transfer.steps = cast<MemRefType>(buffer.getType()).getDimSize(0);
   bool units = buffer.getHome() == Home::own || view.getView() == View::own;
   transfer.columns = units ? shape.back() : product(shape.drop_front());
@@ -94,13 +96,15 @@ struct PlanExchangePass : spikeloom::tile::impl::TilePlanExchangePassBase<PlanEx
       if (isAtHome(stage, buffer, view) || buffer.getHome() == Home::host ||
           view.getAccess() == Access::write)
         continue;
-      bytes += stagingBytes(stage, buffer, view);
+      int64_t copied = stagingBytes(stage, buffer, view) *
+                       (view.getSteps() ? int64_t(stage->getParentOfType<PhaseOp>().getChunk()) : 1);
+      bytes += copied;
       std::optional<Transfer> transfer = transferOf(stage, buffer, view);
       if (!transfer) {
         // Pieces from many senders: one for every tile and row that the copy is made of.
-        int64_t pieces = stagingBytes(stage, buffer, view) / elementBytes(buffer) / lastExtent(buffer, view);
-        others += double(stagingBytes(stage, buffer, view)) / machine.exchangeRate(false) +
-                  double(pieces * machine.exchange.pieceCycles);
+        int64_t pieces = copied / elementBytes(buffer) / lastExtent(buffer, view);
+        others +=
+            double(copied) / machine.exchangeRate(false) + double(pieces * machine.exchange.pieceCycles);
         continue;
       }
       Result<TransferPlan> solved = planTransfer(machine, *transfer);

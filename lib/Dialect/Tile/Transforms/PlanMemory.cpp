@@ -98,7 +98,8 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
           auto view = cast<ArgumentAttr>(stage.getViews()[i]);
           if (isAtHome(stage, buffer, view))
             continue;
-          int64_t bytes = stagingBytes(stage, buffer, view);
+          int64_t bytes =
+              stagingBytes(stage, buffer, view) * (view.getSteps() ? int64_t(phase.getChunk()) : 1);
           staged.push_back({stage, unsigned(i),
                             request(family, (stage.getCodelet() + "." + buffer.getBuffer()).str(),
                                     "staging copies", bytes, phaseNumber[phase], phaseNumber[phase])});

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Supersteps of compute steps, from what they read and write.
+#include "spikeloom/Dialect/Tile/Transforms/ProgramQueries.h"
+#include "spikeloom/Machine/Machine.h"
 #include "spikeloom/Problem/Schedule.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "spikeloom/Dialect/Tile/IR/TileOps.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
@@ -33,40 +36,146 @@ static Uses collectUses(MutableArrayRef<ComputeOp> stages) {
 }
 
 /// Steps from the writing of a row to its reading, in the order in which the phase runs.
-static int64_t distanceOf(const PhaseOp &phase, const Use &writer, const Use &reader) {
+static int64_t distanceOf(bool reverse, const Use &writer, const Use &reader) {
   if (!writer.view.getSteps() || !reader.view.getSteps())
     return 0;
   int64_t rows = writer.view.getShift() - reader.view.getShift();
-  return PhaseOp(phase).getReverse() ? -rows : rows;
+  return reverse ? -rows : rows;
 }
 
-static LogicalResult schedule(PhaseOp phase, llvm::DenseMap<Value, int64_t> &window) {
-  SmallVector<ComputeOp> stages(phase.getBody().getOps<ComputeOp>());
-  ScheduleProblem problem;
-  for (ComputeOp stage : stages)
-    problem.stages.push_back(stage.getCodelet().str());
+namespace {
+/// One stage reads what another made, `steps` earlier.
+struct Dependence {
+  Value buffer;
+  int64_t from, to, steps;
+  bool local;
+};
+
+/// What decides how many steps a chunk holds.
+struct ChunkCosts {
+  double fixedCycles = 0, cyclesPerStep = 0;
+  int64_t memoryBudget = 0; // bytes of a tile that staging copies may take
+};
+
+class PhaseScheduler {
+public:
+  explicit PhaseScheduler(PhaseOp phase) : phase(phase), stages(phase.getBody().getOps<ComputeOp>()) {}
+
+  LogicalResult collect();
+  /// Schedules with the given length of a chunk; 0 takes the cheapest one.
+  LogicalResult run(int64_t chunk, const ChunkCosts &costs, llvm::DenseMap<Value, int64_t> &window);
+
+private:
+  FailureOr<Schedule> solve(int64_t chunk);
+  int64_t chooseLength(const Schedule &schedule, const ChunkCosts &costs);
+  void setLength(int64_t chunk);
+
+  PhaseOp phase;
+  SmallVector<ComputeOp> stages;
+  SmallVector<Dependence> dependences;
+};
+} // namespace
+
+LogicalResult PhaseScheduler::collect() {
   Uses uses = collectUses(stages);
-  SmallVector<std::pair<Value, ScheduleEdge>> edges;
   for (auto &[buffer, all] : uses)
     for (const Use &writer : all)
       for (const Use &reader : all) {
         if (writer.view.getAccess() == Access::read || reader.view.getAccess() == Access::write ||
             writer.stage == reader.stage)
           continue;
-        int64_t distance = distanceOf(phase, writer, reader);
+        int64_t distance = distanceOf(phase.getReverse(), writer, reader);
         if (distance < 0)
           return stages[reader.stage].emitError("reads a row of '")
                  << buffer.getDefiningOp<BufferOp>().getBuffer() << "' " << -distance
                  << " steps before it is written";
         bool local = stages[writer.stage].getFamily() == stages[reader.stage].getFamily();
-        edges.push_back({buffer, {writer.stage, reader.stage, distance, local, false}});
-        problem.edges.push_back(edges.back().second);
+        dependences.push_back({buffer, writer.stage, reader.stage, distance, local});
       }
+  return mlir::success();
+}
+
+FailureOr<Schedule> PhaseScheduler::solve(int64_t chunk) {
+  ScheduleProblem problem;
+  for (ComputeOp stage : stages)
+    problem.stages.push_back(stage.getCodelet().str());
+  // What lies d steps back may lie in the same chunk.
+  for (const Dependence &d : dependences)
+    problem.edges.push_back({d.from, d.to, d.steps / chunk, d.local, false});
   Result<Schedule> solved = solveSchedule(problem);
   if (!solved)
     return phase.emitError() << "cannot be scheduled: " << solved.error();
   if (auto wrong = verifySchedule(problem, *solved))
     return phase.emitError() << "internal error: the schedule is invalid: " << *wrong;
+  return std::move(*solved);
+}
+
+/// The cheapest length that divides the phase, so that every chunk is full.
+int64_t PhaseScheduler::chooseLength(const Schedule &schedule, const ChunkCosts &costs) {
+  ChunkProblem problem;
+  problem.steps = int64_t(phase.getSteps());
+  problem.interval = schedule.interval;
+  for (int64_t offset : schedule.offsets)
+    problem.depth = std::max(problem.depth, offset + 1);
+  problem.fixedCycles = costs.fixedCycles;
+  problem.cyclesPerStep = costs.cyclesPerStep;
+  problem.memoryBudget = costs.memoryBudget;
+  for (ComputeOp stage : stages) {
+    int64_t bytes = 0;
+    for (auto [value, view] : llvm::zip(stage.getArguments(), stage.getViews().getAsRange<ArgumentAttr>()))
+      if (auto buffer = value.getDefiningOp<BufferOp>(); view.getSteps() && !isAtHome(stage, buffer, view))
+        bytes += stagingBytes(stage, buffer, view);
+    problem.bytesPerStep = std::max(problem.bytesPerStep, bytes);
+  }
+  // Inside feedback every step waits for the one before.
+  if (llvm::any_of(schedule.sets, [](const ScheduleSet &set) { return set.feedback; }))
+    problem.maxChunk = 1;
+  int64_t best = 1;
+  double least = 0;
+  for (const ChunkChoice::Candidate &candidate : chooseChunk(problem).candidates)
+    if (candidate.fits && problem.steps % candidate.chunk == 0 && (least == 0 || candidate.cycles < least)) {
+      best = candidate.chunk;
+      least = candidate.cycles;
+    }
+  return best;
+}
+
+/// Sets the length of a chunk, also in the codelets that see the chunks of many tiles in one copy.
+void PhaseScheduler::setLength(int64_t chunk) {
+  phase.setChunk(chunk);
+  auto module = phase->getParentOfType<ModuleOp>();
+  for (ComputeOp stage : stages) {
+    auto codelet = module.lookupSymbol<func::FuncOp>(stage.getCodelet());
+    if (!stage.getGroupSum() || !codelet)
+      continue;
+    for (auto [i, view] : llvm::enumerate(stage.getViews().getAsRange<ArgumentAttr>())) {
+      if (view.getView() != View::partials)
+        continue;
+      BlockArgument argument = codelet.getArgument(unsigned(i));
+      auto type = cast<MemRefType>(argument.getType());
+      SmallVector<int64_t> shape(type.getShape());
+      shape[1] = chunk;
+      argument.setType(MemRefType::get(shape, type.getElementType()));
+      SmallVector<Type> inputs(codelet.getArgumentTypes());
+      inputs[i] = argument.getType();
+      codelet.setType(FunctionType::get(module.getContext(), inputs, codelet.getResultTypes()));
+    }
+  }
+}
+
+LogicalResult PhaseScheduler::run(int64_t chunk, const ChunkCosts &costs,
+                                  llvm::DenseMap<Value, int64_t> &window) {
+  FailureOr<Schedule> solved = solve(1);
+  if (failed(solved))
+    return failure();
+  bool feedback = llvm::any_of(solved->sets, [](const ScheduleSet &set) { return set.feedback; });
+  if (chunk == 0)
+    chunk = chooseLength(*solved, costs);
+  else if (feedback || int64_t(phase.getSteps()) % chunk != 0)
+    chunk = 1;
+  if (chunk > 1 && failed(solved = solve(chunk)))
+    return failure();
+  setLength(chunk);
   phase.setInterval(solved->interval);
   for (auto [stage, offset] : llvm::zip(stages, solved->offsets))
     stage.setOffset(offset);
@@ -78,21 +187,37 @@ static LogicalResult schedule(PhaseOp phase, llvm::DenseMap<Value, int64_t> &win
         {builder.getNamedAttr("feedback", builder.getBoolAttr(set.feedback)),
          builder.getNamedAttr("stages", builder.getDenseI64ArrayAttr(set.stages))}));
   phase->setAttr("tile.host_order", builder.getArrayAttr(sets));
-  for (auto &[buffer, edge] : edges) {
-    int64_t &live = window[buffer];
-    live = std::max(live, solved->liveChunks(edge));
+  for (const Dependence &d : dependences) {
+    int64_t &live = window[d.buffer];
+    live = std::max(live, chunk * solved->liveChunks({d.from, d.to, d.steps / chunk, d.local, false}));
   }
   return mlir::success();
 }
 
 namespace {
 struct SchedulePass : spikeloom::tile::impl::TileSchedulePassBase<SchedulePass> {
+  using Base::Base;
+
   void runOnOperation() override {
     for (auto program : getOperation().getOps<ProgramOp>()) {
       llvm::DenseMap<Value, int64_t> window;
-      for (auto phase : program.getBody().getOps<PhaseOp>())
-        if (failed(schedule(phase, window)))
+      ChunkCosts costs;
+      if (auto load = program->getAttrOfType<IntegerAttr>("tile.load")) {
+        Result<Machine> machine = loadMachine(program.getMachine().str(), int64_t(program.getChips()));
+        if (!machine) {
+          program.emitError() << machine.error();
           return signalPassFailure();
+        }
+        costs.fixedCycles = double(machine->superstepFixedCycles());
+        costs.cyclesPerStep = double(load.getInt());
+        costs.memoryBudget = machine->usableTileBytes() / 4;
+      }
+      for (auto phase : program.getBody().getOps<PhaseOp>()) {
+        PhaseScheduler scheduler(phase);
+        if (failed(scheduler.collect()) ||
+            failed(scheduler.run(costs.fixedCycles > 0 || chunk > 0 ? chunk : 1, costs, window)))
+          return signalPassFailure();
+      }
       // Only what one phase makes and uses, and nobody outside names, may be overwritten while the phase
       // runs.
       for (auto buffer : program.getBody().getOps<BufferOp>()) {

@@ -79,8 +79,12 @@ def TileSchedulePass : Pass<"tile-schedule", "::mlir::ModuleOp"> {
     earlier), and finds the smallest interval between chunks of time and the earliest offsets. Sets how many steps of
     a buffer the tiles must keep (`window`) where nobody reads it after the phase.
 
+    A chunk holds several steps where that is cheaper by the load that the partition estimated (`tile.load` of the
+    program), fewer supersteps against more staging memory and a longer pipeline; within feedback it holds one.
+
     Example: three layers without feedback get `interval(1)` and offsets that grow by the stages between them.
   }];
+  let options = [Option<"chunk", "chunk", "int64_t", "0", "steps of a chunk where nothing feeds back; 0: the cheapest">];
 }
 
 def TilePlanMemoryPass : Pass<"tile-plan-memory", "::mlir::ModuleOp"> {
