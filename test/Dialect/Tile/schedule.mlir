@@ -1,4 +1,12 @@
 // RUN: snn-opt %s -split-input-file -verify-diagnostics --tile-schedule | FileCheck %s
+// RUN: snn-opt %s -split-input-file -verify-diagnostics --tile-schedule=chunk=3 | FileCheck %s --check-prefix=CHUNK
+
+// Chunks of three steps: three times the steps are on their way. Feedback goes step by step all the same.
+// CHUNK-LABEL: tile.program @chain
+// CHUNK: tile.buffer "between" {{.*}}window = 6 : i64}
+// CHUNK: tile.phase "forward" steps(9) chunk(3)
+// CHUNK-LABEL: tile.program @feedback
+// CHUNK: tile.phase "forward" steps(9) interval(2)
 
 // A chain: each compute step reads what the one before made, one superstep earlier. The buffer between them needs to
 // keep only the steps that are on their way.
