@@ -3,7 +3,7 @@
 
 // Every class of units gets [per_tile, group, first, tiles]. Sums over tiles get their order from the same decision.
 // TINY: func.func @main
-// TINY-SAME: snn.placement = {chips = 1 : i64, end_tile = 8 : i64, first_free = {{[0-9]+}} : i64, first_tile = 0 : i64, machine = "tiny", units = [array<i64: [[P1:[0-9]+]], [[G1:[0-9]+]], {{[0-9]+}}, {{[0-9]+}}>, array<i64: [[P2:[0-9]+]], [[G2:[0-9]+]], {{[0-9]+}}, {{[0-9]+}}>]
+// TINY-SAME: snn.placement = {chips = 1 : i64, end_tile = 8 : i64, first_free = {{[0-9]+}} : i64, first_tile = 0 : i64, load = {{[0-9]+}} : i64, machine = "tiny", units = [array<i64: [[P1:[0-9]+]], [[G1:[0-9]+]], {{[0-9]+}}, {{[0-9]+}}>, array<i64: [[P2:[0-9]+]], [[G2:[0-9]+]], {{[0-9]+}}, {{[0-9]+}}>]
 // TINY: snn.linear_input_grad {{.*}} {placement = array<i64: [[G2]], [[P2]]>}
 
 // REMARK: remark: {{.*}}placed 2 layers on {{[0-9]+}} tiles; the busiest tile is {{[0-9]+}} % above the lower bound
