@@ -19,7 +19,7 @@ def compare(path, model, steps=12, seed=1, sequence=None):
         sequence = np.random.default_rng(seed).random((steps, BATCH, width)).astype(np.float32)
     states = {s.name: s.initial for s in model.states}
     expected = iterate(path, sequence, {s.name: s.output for s in step.states}, states)
-    step.outputs = [*step.outputs, *((s.output, s.next) for s in step.states)]
+    step.outputs = list(dict([*step.outputs, *((s.output, s.next) for s in step.states)]).items())
     found, _ = run_steps(step, {step.inputs[0].name: sequence}, states)
     fired = 0
     for name, value in expected.items():

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// exp, tanh and log as polynomials, once for every engine: the interpreter computes them in C++, the conversion emits the
-// same operations in the same order as IR. Each operation is rounded to f32 by itself, so all give the same bits.
+// exp, tanh and log as polynomials, once for every engine: the interpreter computes them in C++, the
+// conversion emits the same operations in the same order as IR. Each operation is rounded to f32 by itself,
+// so all give the same bits.
 //
 // All are written against a policy `Ops` with a type `Value` and
 //   constant(float), add, sub, mul, div, neg, abs, minimum, maximum, floor (Value, ... -> Value),
 //   pow2(Value n): 2^n for an integral n in [-126, 127],
-//   exponent(Value x), mantissa(Value x): x = mantissa * 2^exponent with mantissa in [0.5, 1), for positive normal x,
-//   selectLess(a, b, yes, no): a < b ? yes : no.
+//   exponent(Value x), mantissa(Value x): x = mantissa * 2^exponent with mantissa in [0.5, 1), for positive
+//   normal x, selectLess(a, b, yes, no): a < b ? yes : no.
 // Coefficients: Cephes (S. Moshier), single precision; relative error about 2^-23.
 #ifndef SPIKELOOM_SUPPORT_POLYNOMIALS_H
 #define SPIKELOOM_SUPPORT_POLYNOMIALS_H

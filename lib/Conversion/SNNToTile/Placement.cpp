@@ -110,7 +110,7 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       function.emitError() << loaded.error();
       return signalPassFailure();
     }
-    repeatCheapValues(function);
+    prepareForPlacement(function);
     UnitClasses classes(function);
     PartitionProblem problem = problemFor(*loaded, function, classes);
     Result<Partition> solved = solvePartition(problem);

@@ -363,7 +363,8 @@ void UnitStageEmitter::emitOp(Operation *op) {
             })
             .Case([&](math::ExpOp exp) { return Scalars{polynomialExp(math, unit(exp.getOperand(), k))}; })
             .Case([&](math::LogOp log) { return Scalars{polynomialLog(math, unit(log.getOperand(), k))}; })
-            .Case([&](math::TanhOp tanh) { return Scalars{polynomialTanh(math, unit(tanh.getOperand(), k))}; })
+            .Case(
+                [&](math::TanhOp tanh) { return Scalars{polynomialTanh(math, unit(tanh.getOperand(), k))}; })
             .Case([&](math::CeilOp ceil) {
               return Scalars{math.neg(math.floor(math.neg(unit(ceil.getOperand(), k))))};
             })

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..tools import run_tool
-from .emit import state_outputs
-from .model import Model
+from .emit import emit, state_outputs
+from .ir import Step
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,17 @@ class CompiledRunner:
     machine: str
     engine: str = "fast"
 
-    def __call__(self, model: Model, sequences: dict[str, np.ndarray], states: dict[str, np.ndarray]) \
+    def __call__(self, step: Step, sequences: dict[str, np.ndarray], states: dict[str, np.ndarray]) \
             -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """As `evaluate.run_steps`: sequences `[T, batch, width]` to (outputs over time, states after the last step).
 
         Raises the errors of `spikeloom.errors` with the message of the tool that failed.
         """
-        model.steps, model.batch = next(iter(sequences.values())).shape[:2]
-        inputs = {n: a[0] if model.is_sequence else a for n, a in sequences.items()} | states
+        steps, batch = next(iter(sequences.values())).shape[:2]
+        inputs = {n: a[0] if step.is_sequence else a for n, a in sequences.items()} | states
         with tempfile.TemporaryDirectory(prefix="spikeloom-") as name:
             folder = Path(name)
-            (folder / "model.mlir").write_text(model.to_mlir(), encoding="utf-8")
+            (folder / "model.mlir").write_text(emit(step, batch, steps, "model"), encoding="utf-8")
             run_tool("snn-compile", ["model.mlir", "-o", "model.loom", f"--machine={self.machine}"], folder)
             arguments = ["model.loom", "--output", "out", "--engine", self.engine, "--threads", "1"]
             for i, (port, array) in enumerate(inputs.items()):
@@ -43,7 +43,7 @@ class CompiledRunner:
             def output(port: str) -> np.ndarray:
                 return np.load(folder / "out" / f"{port.replace('/', '_')}.npy")
 
-            rows = {n: output(n) for n, _ in model.step.outputs}
-            if model.is_sequence:
+            rows = {n: output(n) for n, _ in step.outputs}
+            if step.is_sequence:
                 rows = {n: a[None] for n, a in rows.items()}
-            return rows, {o.state: output(o.name) for o in state_outputs(model.step)}
+            return rows, {o.state: output(o.name) for o in state_outputs(step)}

@@ -28,19 +28,15 @@ import onnx
 from ..errors import Defect, UserError
 from .compiled import CompiledRunner
 from .evaluate import run_steps
+from .ir import Step
 from .model import Model, load_onnx
 from .problems import ImportFailed
 
 TOLERANCE = 1e-4
 
 Arrays = dict[str, np.ndarray]
-# (model, sequences [T, batch, width], states) -> (outputs over time, states after the last step)
-Runner = Callable[[Model, Arrays, Arrays], tuple[Arrays, Arrays]]
-
-
-def evaluated(model: Model, sequences: Arrays, states: Arrays) -> tuple[Arrays, Arrays]:
-    """The runner that needs no tools."""
-    return run_steps(model.step, sequences, states)
+# (step, sequences [T, batch, width], states) -> (outputs over time, states after the last step)
+Runner = Callable[[Step, Arrays, Arrays], tuple[Arrays, Arrays]]
 
 
 class Score:
@@ -87,7 +83,7 @@ def initial_states(model: Model, name: str, rules: list[str]) -> dict[str, np.nd
 def compare_step(model: Model, stored, score: Score, run: Runner) -> None:
     """One step from the stored states."""
     arrays = {n: np.asarray(stored[n], np.float32) for n in stored}
-    outputs, states = run(model, {a.name: arrays[a.name][None] for a in model.inputs},
+    outputs, states = run(model.step, {a.name: arrays[a.name][None] for a in model.inputs},
                           {s.name: arrays[s.name] for s in model.states})
     found = {n: a[0] for n, a in outputs.items()} | {s.output: states[s.name] for s in model.step.states}
     for name, value in found.items():
@@ -113,7 +109,7 @@ def compare_partner(model: Model, path: Path, rules: list[str], score: Score, ru
     recorded = [(n, v) for n, v in step.outputs] + [(f"next {s.name}", s.next) for s in step.states]
     original, step.outputs = step.outputs, recorded
     try:
-        signals, _ = run(model, {step.inputs[0].name: sequence}, states)
+        signals, _ = run(step, {step.inputs[0].name: sequence}, states)
     finally:
         step.outputs = original
     score.partners.append(path.stem)
@@ -134,7 +130,7 @@ def _log_softmax(a: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
-def examine(path: Path, rules: list[str], run: Runner = evaluated) -> dict:
+def examine(path: Path, rules: list[str], run: Runner = run_steps) -> dict:
     """Everything that is printed about one file."""
     row: dict = {"file": path.stem}
     try:
@@ -195,7 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
                         "evaluation gives the numbers")
     parser.add_argument("--engine", choices=("fast", "strict"), default="fast", help="with --machine; default: fast")
     options = parser.parse_args(arguments)
-    run = CompiledRunner(options.machine, options.engine) if options.machine else evaluated
+    run = CompiledRunner(options.machine, options.engine) if options.machine else run_steps
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is not a directory")
     totals: Counter = Counter()

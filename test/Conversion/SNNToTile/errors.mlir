@@ -28,3 +28,12 @@ func.func @main(%x: tensor<4x6400xf32> {snn.kind = #snn.kind<input>},
   %i = snn.linear %x, %w : (tensor<4x6400xf32>, tensor<6400x6400xf32>) -> tensor<4x6400xf32>
   return %i : tensor<4x6400xf32>
 }
+
+// -----
+
+func.func @main(%x: tensor<4x3xf32> {snn.kind = #snn.kind<input>}) -> (tensor<4x3xf32> {snn.name = "y"}) {
+  %c = arith.constant dense<[[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]> : tensor<4x3xf32>
+  // expected-error @+1 {{reads a constant that differs from unit to unit; make it a parameter of @main}}
+  %y = arith.addf %x, %c : tensor<4x3xf32>
+  return %y : tensor<4x3xf32>
+}

@@ -47,9 +47,9 @@ private:
   std::vector<UnitClass> classes;
 };
 
-/// Gives every reader of a comparison or of a spread parameter a copy of its own, so that it runs where it is
-/// read. Before classes are made: a parameter that two layers read must not tie them together.
-void repeatCheapValues(mlir::func::FuncOp function);
+/// Rewrites what classes and stages cannot express as it is: comparisons and spread parameters with several
+/// readers, values that a scan only passes on. Before classes are made.
+void prepareForPlacement(mlir::func::FuncOp function);
 
 } // namespace spikeloom
 #endif
