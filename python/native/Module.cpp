@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Gives Python the runtime's session: arrays go in without a copy on the Python side, and the interpreter is free
-// (other threads run) while a program runs.
+// Gives Python the runtime's session: arrays go in without a copy on the Python side, and the interpreter is
+// free (other threads run) while a program runs.
 #include "spikeloom/Runtime/Session.h"
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -38,7 +38,8 @@ DataType typeOf(nb::dlpack::dtype type, const std::string &name) {
     return DataType::i32;
   if (type == nb::dtype<int64_t>())
     return DataType::i64;
-  throw UserError("'" + name + "': arrays are float32, uint8, bool, int32 or int64; convert with .astype('float32')");
+  throw UserError("'" + name +
+                  "': arrays are float32, uint8, bool, int32 or int64; convert with .astype('float32')");
 }
 
 ArrayView viewOf(const InputArray &array, const std::string &name) {
@@ -188,34 +189,41 @@ NB_MODULE(_runtime, module) {
   });
 
   nb::class_<Session>(module, "Session")
-      .def("__init__",
-           [](nb::pointer_and_handle<Session> self, const std::string &path, const std::string &engine,
-              int threads) { new (self.p) Session(std::move(*std::unique_ptr<Session>(openSession(path, engine, threads)))); },
-           nb::arg("path"), nb::arg("engine") = "fast", nb::arg("threads") = 0)
+      .def(
+          "__init__",
+          [](nb::pointer_and_handle<Session> self, const std::string &path, const std::string &engine,
+             int threads) {
+            new (self.p) Session(std::move(*std::unique_ptr<Session>(openSession(path, engine, threads))));
+          },
+          nb::arg("path"), nb::arg("engine") = "fast", nb::arg("threads") = 0)
       .def("describe", [](const Session &s) { return describe(s.manifest()); })
-      .def("set",
-           [](Session &s, const std::string &name, const InputArray &array, const std::string &role) {
-             const Port &port = portOf(s, name, role);
-             ArrayView view = viewOf(array, name);
-             nb::gil_scoped_release release;
-             take(s.set(port, view));
-           },
-           nb::arg("name"), nb::arg("array"), nb::arg("role") = "")
-      .def("fill",
-           [](Session &s, const std::string &name, double value, const std::string &role) {
-             take(s.fill(portOf(s, name, role), value));
-           },
-           nb::arg("name"), nb::arg("value"), nb::arg("role") = "")
-      .def("get",
-           [](const Session &s, const std::string &name, const std::string &role) {
-             return toNumpy(take(s.get(portOf(s, name, role))));
-           },
-           nb::arg("name"), nb::arg("role") = "")
-      .def("set_labels",
-           [](Session &s, const InputArray &labels, int64_t count) {
-             take(s.setLabels(viewOf(labels, "labels"), count));
-           },
-           nb::arg("labels"), nb::arg("count"))
+      .def(
+          "set",
+          [](Session &s, const std::string &name, const InputArray &array, const std::string &role) {
+            const Port &port = portOf(s, name, role);
+            ArrayView view = viewOf(array, name);
+            nb::gil_scoped_release release;
+            take(s.set(port, view));
+          },
+          nb::arg("name"), nb::arg("array"), nb::arg("role") = "")
+      .def(
+          "fill",
+          [](Session &s, const std::string &name, double value, const std::string &role) {
+            take(s.fill(portOf(s, name, role), value));
+          },
+          nb::arg("name"), nb::arg("value"), nb::arg("role") = "")
+      .def(
+          "get",
+          [](const Session &s, const std::string &name, const std::string &role) {
+            return toNumpy(take(s.get(portOf(s, name, role))));
+          },
+          nb::arg("name"), nb::arg("role") = "")
+      .def(
+          "set_labels",
+          [](Session &s, const InputArray &labels, int64_t count) {
+            take(s.setLabels(viewOf(labels, "labels"), count));
+          },
+          nb::arg("labels"), nb::arg("count"))
       .def("run",
            [](Session &s) {
              nb::gil_scoped_release release;

@@ -92,7 +92,13 @@ def test_events_as_input(spikeloom, net, data, tmp_path):
 def test_interrupt_saves_and_says_where(net, data, tmp_path):
     command = [str(find_tool("spikeloom")), "train", str(net), *COMMON, "--epochs=1000000", "--save=w.safetensors"]
     process = subprocess.Popen(
-        [*command, "--log=log.jsonl"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--log=log.jsonl"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may have told them to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = tmp_path / "log.jsonl"
     for _ in range(600):
