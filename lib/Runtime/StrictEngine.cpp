@@ -195,7 +195,8 @@ private:
     }
     const int64_t copies =
         a.view == View::partials ? manifest.families[manifest.buffers[a.buffer].family].tiles : 1;
-    const int64_t shown = a.view == View::own ? ownStep(g, manifest.families[stage.family]) : windowOf(manifest, g, a, task).elements();
+    const int64_t shown = a.view == View::own ? ownStep(g, manifest.families[stage.family])
+                                              : windowOf(manifest, g, a, task).elements();
     return {&a, a.address, a.address + copies * steps * shown * g.bytes};
   }
 

@@ -31,7 +31,8 @@ public:
   int64_t download(int64_t buffer, int64_t step = -1);
 
   /// What the argument shows to a task, collected from where it lives.
-  Parcel collect(const Stage &stage, const Argument &argument, int64_t task, int64_t first, int64_t count) const;
+  Parcel collect(const Stage &stage, const Argument &argument, int64_t task, int64_t first,
+                 int64_t count) const;
   /// Puts it at the argument's address on the task's tile.
   void deliver(const Stage &stage, const Argument &argument, int64_t task, const Parcel &parcel);
   /// The other way, for arguments that a codelet wrote in a staging copy of a host buffer.

@@ -7,6 +7,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   spikeloom::registerDialects(registry);
   spikeloom::registerPasses();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "Spikeloom optimizer: sparse recurrent models on tiled processors\n", registry));
+  return mlir::asMainReturnCode(mlir::MlirOptMain(
+      argc, argv, "Spikeloom optimizer: sparse recurrent models on tiled processors\n", registry));
 }

@@ -24,7 +24,8 @@ struct CompileOptions {
   std::vector<std::string> inputCapacity, binaryInputs, capacity;
   // Training: see snn-training-step.
   bool train = false;
-  std::string loss = "cross_entropy", readout = "spike_count", optimizer = "adam", surrogate = "fast_sigmoid:25";
+  std::string loss = "cross_entropy", readout = "spike_count", optimizer = "adam",
+              surrogate = "fast_sigmoid:25";
   std::string detachReset;
   double learningRate = 1e-3;
   // Code.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The one place that knows all dialects and passes, kept in its own translation unit because its headers are heavy.
+// The one place that knows all dialects and passes, kept in its own translation unit because its headers are
+// heavy.
 #ifndef SPIKELOOM_PIPELINES_REGISTRATION_H
 #define SPIKELOOM_PIPELINES_REGISTRATION_H
 

@@ -81,8 +81,8 @@ enum class View {
              // D10's order. The buffer has home `own` and shape [steps x rows...], without units; every tile
              // of the family has all of it at `address`. On the host the widened codelet writes one sum per
              // group: [group][steps][rows...]. The `groupSum` stage reads it as argument 0: on the machine
-            // every task gets, at the argument's address, [tile of the family][steps of the chunk][extents of
-            // the argument's slice, or all rows].
+  // every task gets, at the argument's address, [tile of the family][steps of the chunk][extents of
+  // the argument's slice, or all rows].
 };
 
 struct Argument {

@@ -14,10 +14,11 @@ struct NativeOptions {
   std::string linker;         ///< Path of ld.lld; empty: ld.lld-22 or ld.lld, wherever it is found.
 };
 
-/// Compiles the functions @*.host, @*.cycles and @*.strict of `module`, as `tile-widen`, `tile-count-cycles` and
-/// `tile-strict` made them, to a shared object without imports. Every function becomes a symbol of the same name with
-/// the C signature that `struct Codelet` in Runtime/Manifest.h describes. The same module, options and version give the
-/// same bytes. `module` is not changed. Errors are emitted on the operations at fault.
+/// Compiles the functions @*.host, @*.cycles and @*.strict of `module`, as `tile-widen`, `tile-count-cycles`
+/// and `tile-strict` made them, to a shared object without imports. Every function becomes a symbol of the
+/// same name with the C signature that `struct Codelet` in Runtime/Manifest.h describes. The same module,
+/// options and version give the same bytes. `module` is not changed. Errors are emitted on the operations at
+/// fault.
 mlir::FailureOr<std::string> compileNative(mlir::ModuleOp module, const NativeOptions &options = {});
 
 /// The CPU that `cpu` stands for ("native" is looked up), for messages and manifests.

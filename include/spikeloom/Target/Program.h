@@ -8,11 +8,12 @@
 
 namespace spikeloom {
 
-/// The manifest and the constants of the module's only tile.program, which must be scheduled and have addresses.
-/// Errors are emitted on the operations at fault.
+/// The manifest and the constants of the module's only tile.program, which must be scheduled and have
+/// addresses. Errors are emitted on the operations at fault.
 mlir::FailureOr<runtime::Loom> buildManifest(mlir::ModuleOp module);
 
-/// The same with native code for `hostCpu`: native (the best level that this CPU has), x86-64-v3 or x86-64-v4.
+/// The same with native code for `hostCpu`: native (the best level that this CPU has), x86-64-v3 or
+/// x86-64-v4.
 mlir::FailureOr<runtime::Loom> buildLoom(mlir::ModuleOp module, llvm::StringRef hostCpu);
 
 } // namespace spikeloom

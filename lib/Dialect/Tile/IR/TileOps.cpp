@@ -53,9 +53,9 @@ LogicalResult OwnEntriesOp::verifyRegions() {
       !block.getArgument(1).getType().isIndex())
     return emitOpError("body must have two arguments of type index, the position and the unit");
   if (int64_t(getRow().size()) + 1 != cast<MemRefType>(getIds().getType()).getRank())
-    return emitOpError("ids of rank ") << cast<MemRefType>(getIds().getType()).getRank() << " need "
-                                       << cast<MemRefType>(getIds().getType()).getRank() - 1
-                                       << " row indices, found " << getRow().size();
+    return emitOpError("ids of rank ")
+           << cast<MemRefType>(getIds().getType()).getRank() << " need "
+           << cast<MemRefType>(getIds().getType()).getRank() - 1 << " row indices, found " << getRow().size();
   if (getGroup() < 1 || getPerTile() < 1)
     return emitOpError("attributes 'group' and 'per_tile' must be at least 1, found ")
            << getGroup() << " and " << getPerTile();
@@ -92,7 +92,8 @@ LogicalResult BufferOp::verify() {
   if (getHome() == Home::slice && !getSlice())
     return emitOpError("at home by slice needs the attribute 'slice'");
   if (getPitch() != 0 && type.getRank() > 0 && int64_t(getPitch()) < type.getShape().back())
-    return emitOpError("attribute 'pitch' is ") << getPitch() << ", less than the row of " << type.getShape().back();
+    return emitOpError("attribute 'pitch' is ")
+           << getPitch() << ", less than the row of " << type.getShape().back();
   return success();
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Supersteps of compute steps, from what they read and write.
-#include "spikeloom/Dialect/Tile/Transforms/ProgramQueries.h"
-#include "spikeloom/Machine/Machine.h"
 #include "spikeloom/Problem/Schedule.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "spikeloom/Dialect/Tile/IR/TileOps.h"
+#include "spikeloom/Dialect/Tile/Transforms/ProgramQueries.h"
 #include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
+#include "spikeloom/Machine/Machine.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace spikeloom::tile {

@@ -38,7 +38,8 @@ inline constexpr llvm::StringLiteral kUpdateAttr = "snn.update";
 /// On a result of a training step: `loss`, `correct` or `gradient` (then `snn.of` names the parameter).
 inline constexpr llvm::StringLiteral kRoleAttr = "snn.role";
 inline constexpr llvm::StringLiteral kOfAttr = "snn.of";
-/// On a neuron and its adjoint the name of its layer, on a compressed input the input's: for options and reports.
+/// On a neuron and its adjoint the name of its layer, on a compressed input the input's: for options and
+/// reports.
 inline constexpr llvm::StringLiteral kLayerAttr = "snn.layer";
 
 } // namespace spikeloom::snn

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Questions about buffers and arguments of a tile program that memory and exchange planning must answer alike.
+// Questions about buffers and arguments of a tile program that memory and exchange planning must answer
+// alike.
 #ifndef SPIKELOOM_DIALECT_TILE_TRANSFORMS_PROGRAMQUERIES_H
 #define SPIKELOOM_DIALECT_TILE_TRANSFORMS_PROGRAMQUERIES_H
 

@@ -19,8 +19,8 @@ inline constexpr llvm::StringLiteral kCyclesUniformAttr = "tile.cycles_uniform";
 inline constexpr llvm::StringLiteral kCyclesStaticAttr = "tile.cycles_static";
 /// On arguments of codelets, set by `tile-count-cycles`: their content decides the number of cycles.
 inline constexpr llvm::StringLiteral kDecidesCyclesAttr = "tile.decides_cycles";
-/// On arguments of codelets that may overlap other arguments, such as two steps of one buffer; set by `tile-widen` where
-/// a `tile.compute` passes a buffer twice.
+/// On arguments of codelets that may overlap other arguments, such as two steps of one buffer; set by
+/// `tile-widen` where a `tile.compute` passes a buffer twice.
 inline constexpr llvm::StringLiteral kMayAliasAttr = "tile.may_alias";
 /// On `slice` arguments: the shape of one step of the buffer that the slice is cut from.
 inline constexpr llvm::StringLiteral kShapeAttr = "tile.shape";
