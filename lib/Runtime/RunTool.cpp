@@ -30,6 +30,8 @@ const char help[] =
     "  --weights FILE           parameters from a safetensors file instead of those in the program\n"
     "  --output DIR             write every output to DIR/NAME.npy\n"
     "  --save FILE              write the parameters after the last run as safetensors\n"
+    "  --checkpoint FILE        write parameters, optimiser state and step count after the last run\n"
+    "  --resume FILE            go on from a checkpoint\n"
     "  --save-gradients FILE    write the gradients of the last run as safetensors\n"
     "  --profile FILE           write the profile of the last run as JSON (- for standard output)\n"
     "  --engine fast|strict     fast: host order, SIMD, threads; strict: the machine's order, each tile in a "
@@ -43,7 +45,7 @@ const char help[] =
     "Exit code: 0 done, 1 the input is at fault, 2 wrong usage, 3 a defect of Spikeloom.\n";
 
 struct Arguments {
-  std::string program, labels, weights, output, save, saveGradients, profile;
+  std::string program, labels, weights, output, save, saveGradients, profile, checkpoint, resume;
   std::vector<std::string> inputs;
   SessionOptions session;
   bool engineGiven = false, list = false;
@@ -72,6 +74,8 @@ int parse(int argc, char **argv, Arguments &a) {
     output,
     save,
     saveGradients,
+    checkpoint,
+    resume,
     profile,
     engine,
     threads,
@@ -79,12 +83,20 @@ int parse(int argc, char **argv, Arguments &a) {
     list,
     helpOption
   };
-  const option options[] = {{"input", 1, nullptr, input},     {"labels", 1, nullptr, labels},
-                            {"weights", 1, nullptr, weights}, {"output", 1, nullptr, output},
-                            {"save", 1, nullptr, save},       {"save-gradients", 1, nullptr, saveGradients},
-                            {"profile", 1, nullptr, profile}, {"engine", 1, nullptr, engine},
-                            {"threads", 1, nullptr, threads}, {"repeat", 1, nullptr, repeat},
-                            {"list", 0, nullptr, list},       {"help", 0, nullptr, helpOption},
+  const option options[] = {{"input", 1, nullptr, input},
+                            {"labels", 1, nullptr, labels},
+                            {"weights", 1, nullptr, weights},
+                            {"output", 1, nullptr, output},
+                            {"save", 1, nullptr, save},
+                            {"save-gradients", 1, nullptr, saveGradients},
+                            {"checkpoint", 1, nullptr, checkpoint},
+                            {"resume", 1, nullptr, resume},
+                            {"profile", 1, nullptr, profile},
+                            {"engine", 1, nullptr, engine},
+                            {"threads", 1, nullptr, threads},
+                            {"repeat", 1, nullptr, repeat},
+                            {"list", 0, nullptr, list},
+                            {"help", 0, nullptr, helpOption},
                             {nullptr, 0, nullptr, 0}};
   const std::string hint = "; see snn-run --help";
   optind = 1;
@@ -109,6 +121,12 @@ int parse(int argc, char **argv, Arguments &a) {
       break;
     case saveGradients:
       a.saveGradients = value;
+      break;
+    case checkpoint:
+      a.checkpoint = value;
+      break;
+    case resume:
+      a.resume = value;
       break;
     case profile:
       a.profile = value;
@@ -220,10 +238,13 @@ Status prepare(Session &session, const Arguments &a) {
     if (port.role == Role::input && !given.count(port.name))
       return Error{"input '" + port.name + "' of shape " + shapeText(port.shape) + " is missing: --input " +
                    port.name + "=FILE.npy"};
-    if (port.role == Role::parameter && port.constant < 0 && a.weights.empty())
+    if (port.role == Role::parameter && port.constant < 0 && a.weights.empty() && a.resume.empty())
       return Error{"parameter '" + port.name +
                    "' has no value in the program: give --weights FILE.safetensors"};
   }
+  if (!a.resume.empty())
+    if (Status resumed = session.loadCheckpoint(a.resume); !resumed)
+      return resumed;
   if (!a.weights.empty()) {
     Result<std::vector<std::string>> unused = session.loadWeights(a.weights);
     if (!unused)
@@ -337,6 +358,8 @@ int runTool(int argc, char **argv) {
     written = session->saveWeights(a.save);
   if (written && !a.saveGradients.empty())
     written = session->saveGradients(a.saveGradients);
+  if (written && !a.checkpoint.empty())
+    written = session->saveCheckpoint(a.checkpoint);
   if (written && !a.profile.empty())
     written = writeProfile(*session, a.profile);
   return written ? done : fail(userError, written.error());

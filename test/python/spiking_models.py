@@ -16,7 +16,7 @@ BUILD = Path(os.environ.get("SPIKELOOM_BUILD", ROOT / "build"))
 
 @dataclass
 class Layer:
-    """One layer: synapses (recurrent ones, too, if asked for) and neurons."""
+    """One layer: synapses (recurrent ones, too, if asked for: all to all, or one to one) and neurons."""
 
     units: int
     decay: float = 0.9375
@@ -32,6 +32,7 @@ class Layer:
     cmp: str = "gt"
     bias: bool = False
     recurrent: bool = False
+    one_to_one: bool = False
     learn_decay: bool = False
 
 
@@ -63,7 +64,7 @@ class Net:
             if layer.bias:
                 self.values[f"fc{i}.bias"] = draw(layer.units)
             if layer.recurrent:
-                self.values[f"rec{i}.weight"] = draw(layer.units, layer.units)
+                self.values[f"rec{i}.weight"] = draw(*[layer.units] * (1 if layer.one_to_one else 2))
             if layer.learn_decay:
                 self.values[f"beta{i}"] = np.linspace(0.5, 0.9375, layer.units, dtype=np.float32)
             fan_in = layer.units
@@ -80,7 +81,7 @@ class Net:
                 f"%{name.replace('.', '_')}: tensor<{shape}xf32> "
                 f'{{snn.name = "{name}", snn.kind = #snn.kind<parameter>, snn.trainable}}'
             )
-        states, body, finals, types = [], [], [], []
+        states, body, finals, types, names = [], [], [], [], []
         previous, width = "%xt", self.inputs
         for i, layer in enumerate(self.layers):
             n = layer.units
@@ -99,7 +100,11 @@ class Net:
                     f'%z{i}: {row} {{snn.name = "spk{i}", snn.kind = #snn.kind<state>, snn.initial = 0.0 : f32}}'
                 )
                 states.append(f"%p{i} = %z{i} : {row}")
-                body.append(f"%r{i} = snn.linear %p{i}, %rec{i}_weight : ({row}, tensor<{n}x{n}xf32>) -> {row}")
+                if layer.one_to_one:
+                    body.append(f"%d{i} = snn.broadcast %rec{i}_weight : tensor<{n}xf32> -> {row}")
+                    body.append(f"%r{i} = arith.mulf %p{i}, %d{i} : {row}")
+                else:
+                    body.append(f"%r{i} = snn.linear %p{i}, %rec{i}_weight : ({row}, tensor<{n}x{n}xf32>) -> {row}")
                 body.append(f"%j{i} = arith.addf %i{i}, %r{i} : {row}")
                 current = f"%j{i}"
             decay = f"decay(%beta{i} : tensor<{n}xf32>) " if layer.learn_decay else ""
@@ -114,17 +119,22 @@ class Net:
             )
             finals += [f"%n{i}"] + ([f"%s{i}"] if layer.recurrent else [])
             types += [row] * (2 if layer.recurrent else 1)
+            names += [f"mem{i}"] + ([f"spk{i}"] if layer.recurrent else [])
             previous, width = f"%s{i}", n
         stacked = f"tensor<{self.steps}x{b}x{width}xf32>"
         lines = "\n      ".join(body)
+        results = [f'{stacked} {{snn.name = "spk"}}'] + [
+            f'{kind} {{snn.name = "{name}_out", snn.state = "{name}"}}' for name, kind in zip(names, types, strict=True)
+        ]
+        returned = ["%y"] + [f"%f#{k}" for k in range(len(finals))]
         return f"""
-func.func @main({", ".join(arguments)}) -> ({stacked} {{snn.name = "spk"}}) {{
+func.func @main({", ".join(arguments)}) -> ({", ".join(results)}) {{
   %y, %f:{len(finals)} = snn.scan over(%xt = %x : tensor<{self.steps}x{b}x{self.inputs}xf32>)
       state({", ".join(states)}) -> ({stacked}), ({", ".join(types)}) {{
       {lines}
     snn.yield step({previous} : tensor<{b}x{width}xf32>) state({", ".join(finals)} : {", ".join(types)})
   }}
-  return %y : {stacked}
+  return {", ".join(returned)} : {", ".join([stacked, *types])}
 }}
 """
 
@@ -202,7 +212,8 @@ def torch_gradients(net: Net, activity: float = 0.0, near: float | None = None, 
             if layer.bias:
                 current = current + values[f"fc{i}.bias"]
             if layer.recurrent:
-                current = current + spikes[i] @ values[f"rec{i}.weight"].T
+                back = values[f"rec{i}.weight"]
+                current = current + (spikes[i] * back if layer.one_to_one else spikes[i] @ back.T)
             decay = values[f"beta{i}"] if layer.learn_decay else torch.tensor(layer.decay)
             v = membranes[i]
             theta = layer.threshold

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Small networks whose layers, batches and tiles leave remainders: the siblings of the large training step."""
+
+from __future__ import annotations
+
+from engines import Sibling
+from spiking_models import Layer, Net
+
+LISTS = ("--max-activity=0.2", "--second-threshold=0.9")
+NARROW = ("--max-activity=0.05", "--second-threshold=0.9", "--input-capacity=x:10")
+
+
+def lif(*units: int, **options) -> list[Layer]:
+    return [Layer(n, **options) for n in units]
+
+
+# Full lists: every neuron gets its surrogate gradient.
+DENSE = {
+    "one layer": Sibling(Net(lif(7), steps=5, batch=3, seed=40)),
+    "two layers": Sibling(Net(lif(37, 6), inputs=19, steps=12, batch=5, slope=10.0, seed=41)),
+    "four layers, sgd": Sibling(
+        Net(lif(45, 33, 21, 6), inputs=30, steps=15, batch=3, slope=5.0, seed=42), optimizer="sgd"
+    ),
+    "biases, delayed reset to a value": Sibling(
+        Net(
+            lif(41, 5, bias=True, reset_time="delayed", reset_kind="value"),
+            inputs=23, steps=12, batch=7, surrogate="atan", slope=2.0, seed=43,
+        )
+    ),  # fmt: skip
+    "recurrent": Sibling(Net([Layer(29, recurrent=True), Layer(5)], inputs=17, steps=9, batch=3, slope=5.0, seed=44)),
+    "recurrent one to one, sgd": Sibling(
+        Net(
+            [Layer(26, recurrent=True, one_to_one=True, reset_time="delayed"), Layer(5)],
+            inputs=17, steps=9, batch=3, slope=5.0, seed=45,
+        ),
+        optimizer="sgd",
+    ),  # fmt: skip
+    "recurrent output": Sibling(
+        Net([Layer(19), Layer(5, recurrent=True)], inputs=13, steps=8, batch=4, slope=5.0, seed=46)
+    ),
+    "fire first, ge": Sibling(
+        Net(lif(31, 6, order="fire_integrate", cmp="ge"), inputs=15, steps=10, batch=2, slope=5.0, seed=47)
+    ),
+    "through the reset": Sibling(
+        Net(lif(23, 6), inputs=15, steps=10, batch=3, slope=10.0, detach=False, surrogate="superspike", seed=48)
+    ),
+    "learnable decay": Sibling(Net(lif(22, 5, learn_decay=True), inputs=15, steps=10, batch=3, slope=5.0, seed=49)),
+}
+
+# Lists that overflow, and a second threshold.
+SPARSE = {
+    "lists": Sibling(
+        Net(lif(80, 7), inputs=40, steps=12, batch=5, surrogate="superspike", slope=10.0, seed=50), NARROW
+    ),
+    "lists, four layers": Sibling(Net(lif(90, 61, 43, 10), inputs=40, steps=50, batch=3, slope=10.0, seed=51), NARROW),
+    "lists, recurrent": Sibling(
+        Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, batch=3, slope=5.0, seed=52), NARROW
+    ),
+    "lists, recurrent one to one": Sibling(
+        Net([Layer(61, recurrent=True, one_to_one=True), Layer(6)], inputs=40, steps=12, batch=3, slope=5.0, seed=53),
+        NARROW,
+        optimizer="sgd",
+    ),
+    "lists, reset to a value": Sibling(
+        Net(lif(81, 6, reset_kind="value", bias=True), inputs=40, steps=12, batch=3, slope=5.0, seed=54), NARROW
+    ),
+    "lists, through the delayed reset": Sibling(
+        Net(lif(80, 45, 6, reset_time="delayed"), inputs=40, steps=12, batch=3, slope=5.0, detach=False, seed=55), NARROW
+    ),
+}
+
+SIBLINGS = {**DENSE, **SPARSE}
