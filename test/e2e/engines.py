@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors_file import read_safetensors, write_safetensors
+from safetensors.numpy import load_file, save_file
+
 from spiking_models import BUILD, Net
 
 Tensors = dict[str, np.ndarray]
@@ -24,12 +25,29 @@ def tool(name: str, *arguments: object, code: int = 0) -> subprocess.CompletedPr
     return done
 
 
+@dataclass(frozen=True)
+class Lists:
+    """Capacities: a share of each hidden layer and a number of inputs; and the second threshold."""
+
+    activity: float
+    near: float
+    inputs: int
+
+    def options(self) -> list[str]:
+        """Options of snn-compile."""
+        return [
+            f"--max-activity={self.activity}",
+            f"--second-threshold={self.near}",
+            f"--input-capacity=x:{self.inputs}",
+        ]
+
+
 @dataclass
 class Sibling:
     """A small network and how to compile its training step."""
 
     net: Net
-    events: tuple[str, ...] = ()
+    lists: Lists | None = None
     optimizer: str = "adam"
     rate: float = 0.01
     binary: bool = True
@@ -44,7 +62,7 @@ class Sibling:
             f"--surrogate={self.net.surrogate}:{self.net.slope}",
             f"--detach-reset={str(self.net.detach).lower()}",
             *(["--binary-inputs=x"] if self.binary else []),
-            *self.events,
+            *(self.lists.options() if self.lists else []),
         ]
 
 
@@ -68,7 +86,7 @@ class Prepared:
         (folder / "model.mlir").write_text(net.mlir())
         np.save(folder / "x.npy", net.x)
         np.save(folder / "labels.npy", net.labels)
-        write_safetensors(folder / "weights.safetensors", net.values)
+        save_file(net.values, folder / "weights.safetensors")
         self.compile("net.loom")
 
     def compile(self, name: str) -> Path:
@@ -98,8 +116,8 @@ class Prepared:
         profile = json.loads((out / "profile.json").read_text())
         return Step(
             {path.stem: np.load(path) for path in out.glob("*.npy")},
-            read_safetensors(out / "checkpoint"),
-            read_safetensors(out / "gradients"),
+            load_file(out / "checkpoint"),
+            load_file(out / "gradients"),
             profile["cycles"],
             profile["supersteps"],
         )
@@ -109,7 +127,7 @@ class Prepared:
         placed = self.folder / "placed.mlir"
         options = [*self.sibling.options(self.machine), "--stop-after=placement", "-o", placed]
         tool("snn-compile", self.folder / "model.mlir", *options)
-        given = {name: value for name, value in self.sibling.net.values.items()}
+        given = dict(self.sibling.net.values)
         moments: Tensors = {}
         for t in range(1, steps + 1):
             out = self.folder / f"interpreted-{t}"
@@ -119,7 +137,7 @@ class Prepared:
                 np.save(out / "hyper.npy", np.array(correction, np.float32))
             else:
                 np.save(out / "hyper.npy", np.array([self.sibling.rate, 0, 0, 0], np.float32))
-            write_safetensors(out / "weights", {**given, **moments})
+            save_file({**given, **moments}, out / "weights")
             tool(
                 "snn-interpret",
                 placed,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from engines import Sibling
+from engines import Lists, Sibling
+
 from spiking_models import Layer, Net
 
-LISTS = ("--max-activity=0.2", "--second-threshold=0.9")
-NARROW = ("--max-activity=0.05", "--second-threshold=0.9", "--input-capacity=x:10")
+# Lists of 5 % of the neurons and of 10 inputs.
+NARROW = Lists(activity=0.05, near=0.9, inputs=10)
 
 
 def lif(*units: int, **options) -> list[Layer]:
@@ -24,17 +25,26 @@ DENSE = {
     "biases, delayed reset to a value": Sibling(
         Net(
             lif(41, 5, bias=True, reset_time="delayed", reset_kind="value"),
-            inputs=23, steps=12, batch=7, surrogate="atan", slope=2.0, seed=43,
+            inputs=23,
+            steps=12,
+            batch=7,
+            surrogate="atan",
+            slope=2.0,
+            seed=43,
         )
-    ),  # fmt: skip
+    ),
     "recurrent": Sibling(Net([Layer(29, recurrent=True), Layer(5)], inputs=17, steps=9, batch=3, slope=5.0, seed=44)),
     "recurrent one to one, sgd": Sibling(
         Net(
             [Layer(26, recurrent=True, one_to_one=True, reset_time="delayed"), Layer(5)],
-            inputs=17, steps=9, batch=3, slope=5.0, seed=45,
+            inputs=17,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            seed=45,
         ),
         optimizer="sgd",
-    ),  # fmt: skip
+    ),
     "recurrent output": Sibling(
         Net([Layer(19), Layer(5, recurrent=True)], inputs=13, steps=8, batch=4, slope=5.0, seed=46)
     ),
@@ -65,7 +75,8 @@ SPARSE = {
         Net(lif(81, 6, reset_kind="value", bias=True), inputs=40, steps=12, batch=3, slope=5.0, seed=54), NARROW
     ),
     "lists, through the delayed reset": Sibling(
-        Net(lif(80, 45, 6, reset_time="delayed"), inputs=40, steps=12, batch=3, slope=5.0, detach=False, seed=55), NARROW
+        Net(lif(80, 45, 6, reset_time="delayed"), inputs=40, steps=12, batch=3, slope=5.0, detach=False, seed=55),
+        NARROW,
     ),
 }
 
