@@ -15,6 +15,8 @@ using namespace spikeloom::tile;
 
 /// Elements tested at once: the bits of an i32.
 static constexpr int64_t kTested = 32;
+/// Elements of four bytes in a cache line, and how early a piece is fetched.
+static constexpr int64_t kLineElements = 16, kStepsAhead = 2;
 
 namespace {
 /// One of the lists that a loop appends to.
@@ -37,6 +39,7 @@ private:
   bool matchStore(memref::StoreOp store);
   bool isElementwise(Value value);
   Value wide(Value value, IRMapping &map, Value first, Value mask);
+  void prefetch(memref::LoadOp load, SmallVector<Value> indices);
   void copySlice(OpBuilder &at, Value value, IRMapping &map);
   Value visit(const List &list, Value bits, Value end, Value first);
 
@@ -130,6 +133,22 @@ bool AppendLoop::match() {
   return stores == 0;
 }
 
+/// Steps of an array lie far apart and a task goes through a short piece of each, which is too short for the
+/// processor to guess the next: the same piece of a coming step is fetched early. A prefetch beyond the last
+/// step does nothing.
+void AppendLoop::prefetch(memref::LoadOp load, SmallVector<Value> indices) {
+  auto step = dyn_cast<BlockArgument>(indices.front());
+  if (indices.size() < 2 || !step || !isa<scf::ForOp>(step.getOwner()->getParentOp()))
+    return;
+  Value first = indices.back();
+  indices.front() = arith::AddIOp::create(builder, loc, step, indexConstant(builder, loc, kStepsAhead));
+  for (int64_t element = 0; element < kTested; element += kLineElements) {
+    indices.back() = arith::AddIOp::create(builder, loc, first, indexConstant(builder, loc, element));
+    memref::PrefetchOp::create(builder, loc, load.getMemref(), indices, /*isWrite=*/false,
+                               /*localityHint=*/3, /*isDataCache=*/true);
+  }
+}
+
 /// The values of `value` for the elements from `first` on.
 Value AppendLoop::wide(Value value, IRMapping &map, Value first, Value mask) {
   if (Value known = map.lookupOrNull(value))
@@ -145,6 +164,7 @@ Value AppendLoop::wide(Value value, IRMapping &map, Value first, Value mask) {
   } else if (load) {
     SmallVector<Value> indices(load.getIndices());
     indices.back() = first;
+    prefetch(load, indices);
     Value none = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
     result = vector::MaskedLoadOp::create(builder, loc, type, load.getMemref(), indices, mask, none);
   } else {

@@ -8,13 +8,6 @@
 using namespace mlir;
 using namespace spikeloom::tile;
 
-/// Sets a variable for the time of a scope.
-template <typename T> struct Restore {
-  T &place, old;
-  explicit Restore(T &place) : place(place), old(place) {}
-  ~Restore() { place = old; }
-};
-
 Value Widener::anyLane(Location loc, Value lanes) {
   return vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, lanes);
 }
@@ -180,17 +173,6 @@ LogicalResult Widener::copyDivergentBranch(scf::IfOp branch) {
 }
 
 /// Workers do not depend on each other: one after another gives the same result.
-LogicalResult Widener::copyWorkers(WorkersOp workers) {
-  Location loc = workers.getLoc();
-  auto copy =
-      scf::ForOp::create(builder, loc, indexConstant(builder, loc, 0),
-                         indexConstant(builder, loc, workers.getCount()), indexConstant(builder, loc, 1));
-  map.map(workers.getWorker(), copy.getInductionVar());
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(copy.getBody());
-  return copyBody(workers.getBody().front());
-}
-
 LogicalResult Widener::copyEntries(OwnEntriesOp entries) {
   if (int64_t(entries.getGroup()) != info.lanes)
     return entries.emitOpError("has groups of ") << entries.getGroup() << " tiles, but attribute '"

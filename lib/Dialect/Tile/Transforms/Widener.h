@@ -12,6 +12,13 @@
 
 namespace spikeloom::tile {
 
+/// Puts a variable back at the end of a scope.
+template <typename T> struct Restore {
+  T &place, old;
+  explicit Restore(T &place) : place(place), old(place) {}
+  ~Restore() { place = old; }
+};
+
 /// Copies the body of a codelet into its host version. A uniform value is copied as it is; a varying one
 /// becomes a vector with one lane per tile.
 ///
@@ -65,13 +72,15 @@ private:
   mlir::LogicalResult copyDivergentBranch(mlir::scf::IfOp branch);
   mlir::FailureOr<mlir::SmallVector<mlir::Value>>
   copyDivergentSide(mlir::scf::IfOp branch, mlir::Region &region, mlir::Value condition);
-  mlir::LogicalResult copyWorkers(WorkersOp workers);
   mlir::LogicalResult copyEntries(OwnEntriesOp entries);
   mlir::LogicalResult copyEntryLoops(OwnEntriesOp entries);
   mlir::Value lowerBound(mlir::Location loc, OwnEntriesOp entries, mlir::Value from, mlir::Value to,
                          mlir::Value id);
   mlir::Value anyLane(mlir::Location loc, mlir::Value lanes);
   mlir::Value narrowed(mlir::Location loc, mlir::Value condition);
+
+  // WidenWorkers.cpp
+  mlir::LogicalResult copyWorkers(WorkersOp workers);
 
   mlir::func::FuncOp codelet;
   CodeletInfo info;
@@ -81,6 +90,8 @@ private:
   mlir::OpBuilder builder;
   mlir::IRMapping map;
   mlir::Value mask, lane;
+  /// An operation whose result has been mapped already.
+  mlir::Operation *known = nullptr;
   /// Tiles of this group that exist, where the last group may be partly empty.
   mlir::Value present;
   /// Rows that are prefetched already: the array, the id and the other indices.
