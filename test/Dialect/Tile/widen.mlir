@@ -221,3 +221,84 @@ func.func @append(%v: memref<30xf32> {tile.view = "slice"}, %values: memref<30xf
   }
   return
 }
+
+// -----
+
+// Parts of a step that find each other's results in the row of the step run one after another, each for all
+// steps, and the workers' parts of a list are gone through at once.
+// CHECK-LABEL: func.func @parts.host(
+// CHECK-SAME: %[[G:[a-z0-9]+]]: memref<?x3x2x16xf32>
+// CHECK-SAME: %[[DW:[a-z0-9]+]]: memref<9x2x16xf32>
+// CHECK-SAME: %[[INFO:[a-z0-9]+]]: memref<?x3x7xi32>
+// CHECK: scf.for %[[T:[a-z0-9]+]] =
+// CHECK: vector.store %{{.+}}, %[[G]][%[[T]],
+// CHECK: scf.for %[[T2:[a-z0-9]+]] =
+// CHECK-DAG: %[[ZERO:.+]] = arith.constant 0 : index
+// CHECK-DAG: %[[SIX:.+]] = arith.constant 6 : index
+// CHECK: scf.for %[[S:[a-z0-9]+]] =
+// CHECK: %[[LO:.+]] = memref.load %[[INFO]][%[[T2]], %[[S]], %[[ZERO]]]
+// CHECK: %[[FROM:.+]] = arith.index_castui %[[LO]]
+// CHECK: %[[HI:.+]] = memref.load %[[INFO]][%[[T2]], %[[S]], %[[SIX]]]
+// CHECK: %[[TO:.+]] = arith.index_castui %[[HI]]
+// CHECK: scf.for %{{.+}} = %[[FROM]] to %[[TO]]
+// CHECK: vector.store %{{.+}}, %[[DW]]
+func.func @parts(%g: memref<?x3x2xf32> {tile.view = "own", tile.layout = "blocked"},
+    %dw: memref<9x2xf32> {tile.view = "own", tile.layout = "blocked"}, %info: memref<?x3x7xi32> {tile.view = "broadcast"},
+    %ids: memref<?x3x4xi32> {tile.view = "broadcast"}, %len: index, %task: index)
+    attributes {tile.codelet, tile.lanes = 16 : i64, tile.units = 32 : i64, tile.per_tile = 2 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %one = arith.constant 1.0 : f32
+  scf.for %t = %c0 to %len step %c1 {
+    tile.workers %w of 3 {
+      memref.store %one, %g[%t, %w, %c0] : memref<?x3x2xf32>
+      memref.store %one, %g[%t, %w, %c1] : memref<?x3x2xf32>
+    }
+    tile.workers %w of 6 {
+      scf.for %s = %c0 to %c3 step %c1 {
+        %lo = memref.load %info[%t, %s, %w] : memref<?x3x7xi32>
+        %from = arith.index_castui %lo : i32 to index
+        %next = arith.addi %w, %c1 : index
+        %hi = memref.load %info[%t, %s, %next] : memref<?x3x7xi32>
+        %to = arith.index_castui %hi : i32 to index
+        %v = memref.load %g[%t, %s, %c0] : memref<?x3x2xf32>
+        scf.for %j = %from to %to step %c1 {
+          %id = memref.load %ids[%t, %s, %j] : memref<?x3x4xi32>
+          %row = arith.index_castui %id : i32 to index
+          %old = memref.load %dw[%row, %c0] : memref<9x2xf32>
+          %sum = arith.addf %old, %v : f32
+          memref.store %sum, %dw[%row, %c0] : memref<9x2xf32>
+        }
+      }
+    }
+  }
+  return
+}
+
+// -----
+
+// A part that leaves something for the next step stays with the others.
+// CHECK-LABEL: func.func @carried.host(
+// CHECK: scf.for
+// CHECK-COUNT-2: scf.for
+// CHECK-NOT: scf.for
+// CHECK: return
+func.func @carried(%v: memref<3x2xf32> {tile.view = "own", tile.layout = "blocked"},
+    %y: memref<?x3x2xf32> {tile.view = "own", tile.layout = "blocked"}, %len: index, %task: index)
+    attributes {tile.codelet, tile.lanes = 16 : i64, tile.units = 32 : i64, tile.per_tile = 2 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %t = %c0 to %len step %c1 {
+    tile.workers %w of 3 {
+      %old = memref.load %v[%w, %c0] : memref<3x2xf32>
+      %sum = arith.addf %old, %old : f32
+      memref.store %sum, %v[%w, %c0] : memref<3x2xf32>
+    }
+    tile.workers %w of 3 {
+      %x = memref.load %v[%w, %c0] : memref<3x2xf32>
+      memref.store %x, %y[%t, %w, %c0] : memref<?x3x2xf32>
+    }
+  }
+  return
+}

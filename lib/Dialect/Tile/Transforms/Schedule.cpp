@@ -187,6 +187,13 @@ LogicalResult PhaseScheduler::run(int64_t chunk, const ChunkCosts &costs,
         {builder.getNamedAttr("feedback", builder.getBoolAttr(set.feedback)),
          builder.getNamedAttr("stages", builder.getDenseI64ArrayAttr(set.stages))}));
   phase->setAttr("tile.host_order", builder.getArrayAttr(sets));
+  // What a stage makes for itself lives for a chunk, if it does not look back.
+  for (auto &[buffer, all] : collectUses(stages))
+    if (llvm::all_of(all, [&, &all = all](const Use &use) {
+          return use.view.getSteps() && use.stage == all.front().stage &&
+                 distanceOf(phase.getReverse(), all.front(), use) == 0;
+        }))
+      window[buffer] = chunk;
   for (const Dependence &d : dependences) {
     int64_t &live = window[d.buffer];
     live = std::max(live, chunk * solved->liveChunks({d.from, d.to, d.steps / chunk, d.local, false}));

@@ -51,7 +51,7 @@ LogicalResult Widener::copyOp(Operation &op) {
   if (&op == known)
     return success();
   if (auto loop = dyn_cast<scf::ForOp>(op))
-    return copyLoop(loop);
+    return isMadeOfParts(loop) ? copyParts(loop) : copyLoop(loop);
   if (auto branch = dyn_cast<scf::IfOp>(op))
     return copyBranch(branch);
   if (auto workers = dyn_cast<WorkersOp>(op))

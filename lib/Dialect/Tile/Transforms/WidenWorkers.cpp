@@ -3,6 +3,8 @@
 #include "Widener.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
+#include "spikeloom/Dialect/Tile/Transforms/TilePasses.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace spikeloom::tile;
@@ -66,6 +68,72 @@ static arith::AddIOp matchParts(WorkersOp workers) {
     return store.getMemref() == from.getMemref() ? WalkResult::interrupt() : WalkResult::advance();
   });
   return changed.wasInterrupted() ? arith::AddIOp() : next;
+}
+
+/// Is this the loop over steps, made of several parts with workers of their own, of which each finds what an
+/// earlier part wrote in a row of the step? Then the host may run one part for all steps before the next.
+bool Widener::isMadeOfParts(scf::ForOp steps) {
+  if (steps->getParentOp() != codelet || info.lanes == 1 || steps.getNumResults() != 0)
+    return false;
+  SmallVector<WorkersOp> parts;
+  for (Operation &op : steps.getBody()->without_terminator()) {
+    if (auto workers = dyn_cast<WorkersOp>(op))
+      parts.push_back(workers);
+    else if (!isPure(&op))
+      return false;
+  }
+  struct Use {
+    int64_t part = -1; // the only part that uses the array, -2 when there are several
+    bool written = false;
+    Value row; // the first index of all uses, null when they differ
+  };
+  llvm::MapVector<Value, Use> uses;
+  auto note = [&](int64_t part, Value memref, ValueRange indices, bool written) {
+    auto [place, isNew] = uses.try_emplace(memref);
+    Value row = indices.empty() ? Value() : indices.front();
+    Use &use = place->second;
+    use.part = isNew || use.part == part ? part : -2;
+    use.row = isNew || use.row == row ? row : Value();
+    use.written |= written;
+  };
+  for (size_t i = 0; i < parts.size(); ++i)
+    parts[i].walk([&](Operation *op) {
+      if (auto load = dyn_cast<memref::LoadOp>(op))
+        note(i, load.getMemref(), load.getIndices(), false);
+      else if (auto store = dyn_cast<memref::StoreOp>(op))
+        note(i, store.getMemref(), store.getIndices(), true);
+      else if (auto entries = dyn_cast<OwnEntriesOp>(op))
+        note(i, entries.getIds(), entries.getRow(), false);
+    });
+  // The step itself or its mirror image: another row in every step.
+  auto isStep = [&](Value row) {
+    if (row == steps.getInductionVar())
+      return true;
+    auto mirrored = row ? row.getDefiningOp<arith::SubIOp>() : arith::SubIOp();
+    return mirrored && mirrored->getParentOp() == steps && mirrored.getRhs() == steps.getInductionVar();
+  };
+  for (auto &[memref, use] : uses) {
+    auto argument = dyn_cast<BlockArgument>(memref);
+    bool alone = !argument || !codelet.getArgAttr(argument.getArgNumber(), kMayAliasAttr);
+    if (use.written && !(alone && (use.part >= 0 || isStep(use.row))))
+      return false;
+  }
+  return parts.size() > 1;
+}
+
+LogicalResult Widener::copyParts(scf::ForOp steps) {
+  Location loc = steps.getLoc();
+  for (WorkersOp part : steps.getBody()->getOps<WorkersOp>()) {
+    auto copy = scf::ForOp::create(builder, loc, scalar(steps.getLowerBound()), scalar(steps.getUpperBound()),
+                                   scalar(steps.getStep()));
+    map.map(steps.getInductionVar(), copy.getInductionVar());
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(copy.getBody());
+    for (Operation &op : steps.getBody()->without_terminator())
+      if ((!isa<WorkersOp>(op) || &op == part) && failed(copyOp(op)))
+        return failure();
+  }
+  return success();
 }
 
 LogicalResult Widener::copyWorkers(WorkersOp workers) {

@@ -80,6 +80,8 @@ private:
   mlir::Value narrowed(mlir::Location loc, mlir::Value condition);
 
   // WidenWorkers.cpp
+  bool isMadeOfParts(mlir::scf::ForOp steps);
+  mlir::LogicalResult copyParts(mlir::scf::ForOp steps);
   mlir::LogicalResult copyWorkers(WorkersOp workers);
 
   mlir::func::FuncOp codelet;
