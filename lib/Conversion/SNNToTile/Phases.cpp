@@ -146,8 +146,8 @@ void Lowering::bindValue(Operation *op, Value value) {
     return;
   }
   int unitClass = classes.getClass(value);
-  // A row for every step also where only this stage reads it: the host then runs each of the stage's parts for
-  // all steps, so that one array at a time is in its cache. A tile keeps the rows of a chunk.
+  // A row for every step also where only this stage reads it: the host then runs each of the stage's parts
+  // for all steps, so that one array at a time is in its cache. A tile keeps the rows of a chunk.
   bool steps = phaseSteps > 1;
   SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
   if (steps)
