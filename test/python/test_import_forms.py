@@ -70,6 +70,21 @@ def test_residual(tmp_path):
     assert compare(path, model) > 5
 
 
+def test_states_that_take_what_others_have(tmp_path):
+    """A delay line whose old values are tested: state and current have no update that a neuron could be."""
+    m = Maker()
+    current = m.linear(m.input("x", 20), "fc1", 16, 20)
+    first, second, third = (m.input(name, 16) for name in ("s0", "s1", "s2"))
+    m.output(m.fires(second, m.number(0.3)), "spk", 16)
+    m.output(m.fires(first, m.number(0.3)), "early", 16)
+    for name, value in (("s0_out", current), ("s1_out", first), ("s2_out", m.node("Add", third, second))):
+        m.output(value, name, 16)
+    path = m.save(tmp_path / "net.onnx")
+    model = load_onnx(path)
+    assert [op.kind for op in model.neurons] == ["integrator"]
+    assert compare(path, model) > 5
+
+
 @pytest.mark.parametrize("op", ["Greater", "GreaterOrEqual"])
 def test_no_reset(tmp_path, op):
     m = Maker()

@@ -42,7 +42,7 @@ class Update:
 def raise_neurons(step: Step, problems: ProblemList) -> None:
     """Rewrites the step in place, state by state."""
     for state in step.states:
-        if state.next is state.value:
+        if state.next.op is None:  # takes an input or a state as it is
             continue
         if not (_raise_integrate_fire(step, state, problems) or _raise_fire_integrate(step, state, problems)):
             _raise_integrator(step, state)
@@ -141,6 +141,8 @@ def _raise_fire_integrate(step: Step, state: State, problems: ProblemList) -> bo
         update = _update(state.value, state.next, [test.mask], test.threshold)
         spikes = _float_of(step, test.mask)
         if update is None or spikes is None or any(id(test.mask) in cone(v) for v, _ in update.terms):
+            continue
+        if any(v is state.next for v, _ in update.terms):  # nothing is updated
             continue
         inside = cone(state.next)
         if not any(spikes in op.operands and id(op.result) not in inside for op in step.ops) \
