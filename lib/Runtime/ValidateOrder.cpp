@@ -30,9 +30,13 @@ public:
     for (const auto &[buffer, list] : uses)
       for (const Use &producer : list)
         for (const Use &consumer : list)
-          if (producer.writes() && producer.stage != consumer.stage)
+          if (producer.writes() && producer.stage == consumer.stage) {
+            if (std::string problem = within(manifest.buffers[buffer], producer, consumer); !problem.empty())
+              return problem;
+          } else if (producer.writes()) {
             if (std::string problem = pair(manifest.buffers[buffer], producer, consumer); !problem.empty())
               return problem;
+          }
     return "";
   }
 
@@ -66,6 +70,16 @@ private:
   int64_t age(const Use &producer, const Use &consumer) const {
     int64_t shift = consumer.argument->shift - producer.argument->shift;
     return phase.reverse ? shift : -shift;
+  }
+
+  /// A stage that reads what its own tasks wrote in an earlier step: fine on one tile, else a loop.
+  std::string within(const Buffer &buffer, const Use &producer, const Use &consumer) const {
+    const bool own = producer.argument->view == View::own && consumer.argument->view == View::own;
+    if (own || producer.argument == consumer.argument || !consumer.reads() || !consumer.argument->steps ||
+        phase.hostOrder[position[producer.stage].first].feedback)
+      return "";
+    return where + ": stage '" + name(producer.stage) + "' reads the steps of buffer '" + buffer.name +
+           "' that its other tiles write: it must be in a feedback set of the host order";
   }
 
   std::string pair(const Buffer &buffer, const Use &producer, const Use &consumer) const {

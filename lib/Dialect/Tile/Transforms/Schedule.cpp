@@ -82,14 +82,18 @@ LogicalResult PhaseScheduler::collect() {
     for (const Use &writer : all)
       for (const Use &reader : all) {
         if (writer.view.getAccess() == Access::read || reader.view.getAccess() == Access::write ||
-            writer.stage == reader.stage)
+            &writer == &reader)
+          continue;
+        // A tile finds what it wrote itself; a stage that reads what its other tiles wrote is a loop.
+        bool own = writer.view.getView() == View::own && reader.view.getView() == View::own;
+        if (writer.stage == reader.stage && own)
           continue;
         int64_t distance = distanceOf(phase.getReverse(), writer, reader);
         if (distance < 0)
           return stages[reader.stage].emitError("reads a row of '")
                  << buffer.getDefiningOp<BufferOp>().getBuffer() << "' " << -distance
                  << " steps before it is written";
-        bool local = stages[writer.stage].getFamily() == stages[reader.stage].getFamily();
+        bool local = own && stages[writer.stage].getFamily() == stages[reader.stage].getFamily();
         dependences.push_back({buffer, writer.stage, reader.stage, distance, local});
       }
   return mlir::success();
