@@ -67,6 +67,52 @@ FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
   return placement;
 }
 
+namespace {
+/// By class: what its tiles read and send through exchanges in a step of the forward and the backward phase.
+struct StagingBytes {
+  std::vector<int64_t> forward, backward;
+};
+} // namespace
+
+/// The lists or rows of one step of a value.
+static int64_t rowBytes(Value value, bool withPayload) {
+  auto type = cast<RankedTensorType>(value.getType());
+  EventsAttr events = getEvents(type);
+  if (!events)
+    return type.getNumElements() * 4;
+  int64_t id = type.getShape().back() <= 65536 ? 2 : 4;
+  return type.getDimSize(0) * events.getCapacity() * (id + (withPayload ? 4 : 0));
+}
+
+static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &classes) {
+  size_t count = classes.getClasses().size();
+  StagingBytes bytes{std::vector<int64_t>(count), std::vector<int64_t>(count)};
+  auto read = [](Value input) {
+    EventsAttr events = getEvents(input.getType());
+    return rowBytes(input, events && !events.getBinary());
+  };
+  auto add = [&](std::vector<int64_t> &to, Value of, int64_t amount) {
+    if (int unitClass = classes.getClass(of); unitClass >= 0)
+      to[unitClass] += amount;
+  };
+  function.walk([&](Operation *op) {
+    if (auto linear = dyn_cast<LinearOp>(op)) {
+      add(bytes.forward, linear.getResult(), read(linear.getInput()));
+    } else if (auto grad = dyn_cast<LinearWeightGradOp>(op)) {
+      add(bytes.backward, grad.getGradient(), read(grad.getInput()));
+    } else if (auto grad = dyn_cast<LinearInputGradOp>(op)) { // partial sums
+      auto type = cast<RankedTensorType>(grad.getResult().getType());
+      EventsAttr events = getEvents(type);
+      add(bytes.backward, grad.getGradient(),
+          type.getDimSize(0) * (events ? events.getCapacity() : type.getDimSize(1)) * 4);
+    } else if (auto adjoint = dyn_cast<NeuronAdjointOp>(op)) {
+      if (getEvents(adjoint.getCompared().getType())) // the list with its membranes and its cotangents
+        add(bytes.backward, adjoint.getInputCotangent(), 2 * rowBytes(adjoint.getCompared(), true));
+    }
+  });
+  return bytes;
+}
+
 /// Estimates per class: the memory planner and the cycle counter have the last word.
 static PartitionProblem problemFor(const Machine &machine, func::FuncOp function,
                                    const UnitClasses &classes) {
@@ -75,15 +121,17 @@ static PartitionProblem problemFor(const Machine &machine, func::FuncOp function
   function.walk(
       [&](LinearOp linear) { batch = cast<RankedTensorType>(linear.getInput().getType()).getDimSize(0); });
   const InstructionCosts &costs = machine.instructions;
-  for (const UnitClass &c : classes.getClasses()) {
+  StagingBytes staged = stagingBytes(function, classes);
+  for (auto [i, c] : llvm::enumerate(classes.getClasses())) {
     UnitFamilyRequest request;
     request.name = c.name;
     request.units = c.units;
-    request.memory.push_back(
-        {"weights, gradients, optimizer state and tapes", c.bytesPerUnit, 0, true, true});
-    // Lists and their gradients pass through every tile of the layer: ids of 2 bytes and a payload, twice.
-    request.memory.push_back(
-        {"staging of event lists", 0, int64_t(double(batch) * c.listed * 20), true, true});
+    const UnitBytes &bytes = c.bytes;
+    request.memory = {{"weights", bytes.weights},
+                      {"weight gradients", bytes.gradients},
+                      {"optimizer state", bytes.optimizer},
+                      {"states and histories", bytes.states, 0, true, false},
+                      {"staging copies", 0, std::max(staged.forward[i], staged.backward[i]), true, true}};
     // One entry of a list: an id, and per pair of units a 64-bit load beside the addition; per unit the
     // neuron.
     double perEntry = double(costs.deltaLoad), perUnit = double(costs.loadPair) / 2;

@@ -118,13 +118,14 @@ void UnitClasses::number(func::FuncOp function) {
     int number = it->second;
     classOf[value] = number;
     auto type = cast<RankedTensorType>(value.getType());
-    bool parameter = false;
-    if (auto argument = dyn_cast<BlockArgument>(value))
-      if (argument.getOwner() == &function.getBody().front())
-        if (auto kind = function.getArgAttrOfType<ArgumentKindAttr>(argument.getArgNumber(), kKindAttr))
-          if ((parameter = kind.getValue() == ArgumentKind::parameter) && classes[number].name.empty())
-            if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr))
-              classes[number].name = layerName(name);
+    auto argument = dyn_cast<BlockArgument>(value);
+    ArgumentKindAttr kind;
+    if (argument && argument.getOwner() == &function.getBody().front())
+      kind = function.getArgAttrOfType<ArgumentKindAttr>(argument.getArgNumber(), kKindAttr);
+    bool parameter = kind && kind.getValue() == ArgumentKind::parameter;
+    if (parameter && classes[number].name.empty())
+      if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr))
+        classes[number].name = layerName(name);
     // A parameter has its units first; a stacked or stepwise value has them last.
     bool parameterLike =
         parameter || (type.getRank() == 2 && llvm::any_of(value.getUsers(), [&](Operation *user) {
@@ -134,8 +135,19 @@ void UnitClasses::number(func::FuncOp function) {
     int64_t units = parameterLike ? type.getDimSize(0) : type.getShape().back();
     if (!classes[number].units)
       classes[number].units = units;
-    if (isa<BlockArgument>(value) || type.getRank() == 3)
-      classes[number].bytesPerUnit += type.getNumElements() / units * 4;
+    if (!argument && type.getRank() < 3)
+      return; // passes through registers, or is counted with the state that it becomes
+    bool accumulator = llvm::any_of(value.getUsers(), [&](Operation *user) {
+      auto grad = dyn_cast<LinearWeightGradOp>(user);
+      auto sum = dyn_cast<BatchSumOp>(user);
+      return (grad && grad.getAccumulator() == value) || (sum && sum.getAccumulator() == value);
+    });
+    UnitBytes &bytes = classes[number].bytes;
+    int64_t &part = parameter                                            ? bytes.weights
+                    : kind && kind.getValue() == ArgumentKind::optimizer ? bytes.optimizer
+                    : accumulator                                        ? bytes.gradients
+                                                                         : bytes.states;
+    part += type.getNumElements() / classes[number].units * 4;
   };
   for (BlockArgument argument : function.getArguments())
     if (!argument.use_empty())

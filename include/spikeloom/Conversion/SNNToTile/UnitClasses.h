@@ -13,13 +13,18 @@
 
 namespace spikeloom {
 
+/// Bytes that each unit of a class holds, by what they are for.
+struct UnitBytes {
+  int64_t weights = 0, gradients = 0, optimizer = 0, states = 0;
+};
+
 /// Values that share a family of tiles.
 struct UnitClass {
   std::string name; // of the first layer in it, from its weight's name
   int64_t units = 0;
-  int64_t bytesPerUnit = 0; // parameters, gradients, optimiser state and stacked values of one unit
-  int64_t fanIn = 0;        // inputs of all its synapses together
-  double listed = 0;        // list entries, or dense inputs, that a step reads per sample
+  UnitBytes bytes;
+  int64_t fanIn = 0; // inputs of all its synapses together
+  double listed = 0; // list entries, or dense inputs, that a step reads per sample
 };
 
 /// Classes of a model function, in the order of their first value.
