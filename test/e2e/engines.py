@@ -95,8 +95,8 @@ class Prepared:
         tool("snn-compile", self.folder / "model.mlir", "-o", path, *self.sibling.options(self.machine))
         return path
 
-    def run(self, engine: str, threads: int, steps: int) -> Step:
-        """Training steps in an engine."""
+    def run(self, engine: str, threads: int, steps: int, *more: str) -> Step:
+        """Training steps in an engine; `more` are options."""
         out = self.folder / f"{engine}-{threads}-{steps}"
         out.mkdir()
         tool(
@@ -112,6 +112,7 @@ class Prepared:
             f"--checkpoint={out / 'checkpoint'}",
             f"--save-gradients={out / 'gradients'}",
             f"--profile={out / 'profile.json'}",
+            *more,
         )
         profile = json.loads((out / "profile.json").read_text())
         return Step(
@@ -122,7 +123,7 @@ class Prepared:
             profile["supersteps"],
         )
 
-    def interpret(self, steps: int) -> Step:
+    def interpret(self, steps: int, *more: str) -> Step:
         """The same steps by the interpreter: each is one evaluation with what the one before left."""
         placed = self.folder / "placed.mlir"
         options = [*self.sibling.options(self.machine), "--stop-after=placement", "-o", placed]
@@ -146,6 +147,7 @@ class Prepared:
                 f"--input=labels={self.folder / 'labels.npy'}",
                 f"--input=hyper={out / 'hyper.npy'}",
                 f"--output={out / 'results'}",
+                *more,
             )
             results = {path.stem: np.load(path) for path in (out / "results").glob("*.npy")}
             given = {name: results.pop(name) for name in given}

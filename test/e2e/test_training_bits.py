@@ -29,3 +29,20 @@ def test_same_bits_everywhere(name: str, machine: str, tmp_path: Path) -> None:
         assert run.cycles == runs["strict", 1].cycles, key
         assert run.supersteps == runs["strict", 1].supersteps, key
     assert prepared.compile("again.loom").read_bytes() == (tmp_path / "net.loom").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["lists, recurrent", "recurrent one to one, sgd"])
+def test_given_states(name: str, tmp_path: Path) -> None:
+    """Membranes and spikes of the step before the first, spikes beyond the capacity of their list among them."""
+    sibling = SIBLINGS[name]
+    rng = np.random.default_rng(7)
+    shape = (sibling.net.batch, sibling.net.layers[0].units)
+    np.save(tmp_path / "mem0.npy", rng.random(shape, np.float32))
+    np.save(tmp_path / "spk0.npy", (rng.random(shape) < 0.3).astype(np.float32))
+    states = [f"--input={state}={tmp_path / state}.npy" for state in ("mem0", "spk0")]
+    prepared = Prepared(sibling, "tiny", tmp_path)
+    expected = prepared.interpret(1, *states)
+    for engine in ("strict", "fast"):
+        run = prepared.run(engine, 2, 1, *states)
+        wrong = differences(run.outputs, expected.outputs) + differences(run.gradients, expected.gradients)
+        assert not wrong, f"{engine}:\n" + "\n".join(wrong)
