@@ -167,11 +167,14 @@ func.func @entries(%ids: memref<32xi16> {tile.view = "broadcast"}, %p: memref<32
 
 // -----
 
-// An index family: workers become a loop, slices lie in the rows of their buffer.
+// An index family: workers become a loop, slices lie in the rows of their buffer, what a loop reads in a coming step
+// is fetched early.
 // CHECK-LABEL: func.func @index.host(
 // CHECK-SAME: %[[X:.+]]: memref<?x2x8xf32, strided<[384, 32, 1]>>
 // CHECK-NOT: vector
-// CHECK: scf.for
+// CHECK: scf.for %[[T:[a-z0-9]+]] =
+// CHECK: %[[COMING:.+]] = arith.addi %[[T]], %c2
+// CHECK: memref.prefetch %[[X]][%[[COMING]],
 // CHECK: scf.for %[[WORKER:[a-z0-9]+]] =
 // CHECK: memref.load %[[X]][%{{.+}}, %{{.+}}, %[[WORKER]]]
 func.func @index(%x: memref<?x2x8xf32> {tile.view = "slice", tile.shape = array<i64: 12, 30>, tile.pitch = 32 : i64},

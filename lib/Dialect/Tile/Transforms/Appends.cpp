@@ -15,8 +15,6 @@ using namespace spikeloom::tile;
 
 /// Elements tested at once: the bits of an i32.
 static constexpr int64_t kTested = 32;
-/// Elements of four bytes in a cache line, and how early a piece is fetched.
-static constexpr int64_t kLineElements = 16, kStepsAhead = 2;
 
 namespace {
 /// One of the lists that a loop appends to.
@@ -28,7 +26,7 @@ struct List {
 
 class AppendLoop {
 public:
-  explicit AppendLoop(scf::ForOp loop) : loop(loop), builder(loop), loc(loop.getLoc()) {}
+  AppendLoop(scf::ForOp loop, bool early) : loop(loop), early(early), builder(loop), loc(loop.getLoc()) {}
 
   bool match();
   void rewrite();
@@ -39,11 +37,11 @@ private:
   bool matchStore(memref::StoreOp store);
   bool isElementwise(Value value);
   Value wide(Value value, IRMapping &map, Value first, Value mask);
-  void prefetch(memref::LoadOp load, SmallVector<Value> indices);
   void copySlice(OpBuilder &at, Value value, IRMapping &map);
   Value visit(const List &list, Value bits, Value end, Value first);
 
   scf::ForOp loop;
+  bool early;
   OpBuilder builder;
   Location loc;
   SmallVector<List> lists;
@@ -133,22 +131,6 @@ bool AppendLoop::match() {
   return stores == 0;
 }
 
-/// Steps of an array lie far apart and a task goes through a short piece of each, which is too short for the
-/// processor to guess the next: the same piece of a coming step is fetched early. A prefetch beyond the last
-/// step does nothing.
-void AppendLoop::prefetch(memref::LoadOp load, SmallVector<Value> indices) {
-  auto step = dyn_cast<BlockArgument>(indices.front());
-  if (indices.size() < 2 || !step || !isa<scf::ForOp>(step.getOwner()->getParentOp()))
-    return;
-  Value first = indices.back();
-  indices.front() = arith::AddIOp::create(builder, loc, step, indexConstant(builder, loc, kStepsAhead));
-  for (int64_t element = 0; element < kTested; element += kLineElements) {
-    indices.back() = arith::AddIOp::create(builder, loc, first, indexConstant(builder, loc, element));
-    memref::PrefetchOp::create(builder, loc, load.getMemref(), indices, /*isWrite=*/false,
-                               /*localityHint=*/3, /*isDataCache=*/true);
-  }
-}
-
 /// The values of `value` for the elements from `first` on.
 Value AppendLoop::wide(Value value, IRMapping &map, Value first, Value mask) {
   if (Value known = map.lookupOrNull(value))
@@ -164,7 +146,8 @@ Value AppendLoop::wide(Value value, IRMapping &map, Value first, Value mask) {
   } else if (load) {
     SmallVector<Value> indices(load.getIndices());
     indices.back() = first;
-    prefetch(load, indices);
+    if (early)
+      prefetchPiece(builder, loc, load.getMemref(), indices, kTested);
     Value none = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
     result = vector::MaskedLoadOp::create(builder, loc, type, load.getMemref(), indices, mask, none);
   } else {
@@ -240,10 +223,10 @@ void AppendLoop::rewrite() {
   loop.erase();
 }
 
-void spikeloom::tile::vectoriseAppends(func::FuncOp host) {
+void spikeloom::tile::vectoriseAppends(func::FuncOp host, bool early) {
   SmallVector<scf::ForOp> loops;
   host.walk([&](scf::ForOp loop) { loops.push_back(loop); });
   for (scf::ForOp loop : loops)
-    if (AppendLoop append(loop); append.match())
+    if (AppendLoop append(loop, early); append.match())
       append.rewrite();
 }

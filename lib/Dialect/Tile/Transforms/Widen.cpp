@@ -72,8 +72,11 @@ LogicalResult Widener::run() {
   }
   if (succeeded(copyBody(codelet.getBody().front()))) {
     func::ReturnOp::create(builder, codelet.getLoc());
-    if (info.lanes == 1)
-      vectoriseAppends(host);
+    if (info.lanes == 1) {
+      if (ahead > 0)
+        prefetchPieces(host);
+      vectoriseAppends(host, ahead > 0);
+    }
     return success();
   }
   host.erase();
