@@ -13,7 +13,7 @@ using namespace spikeloom::tile;
 static constexpr int64_t kWorkers = 6;
 /// Units that a worker should go through in a segment: as published programs do.
 static constexpr int64_t kUnitsPerWorker = 64;
-/// Numbers of an `info` row: see the contract of EventStorage in docs/Rationale.md.
+/// Numbers of an `info` row: see "Event tensors" in docs/Rationale.md.
 static constexpr int64_t kInfo = 10;
 
 static Value eventsOf(Operation *op) {

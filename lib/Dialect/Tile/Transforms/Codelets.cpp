@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reading the contract's attributes, and the plain forms of the tile operations.
+// Reading the attributes of codelets, and the plain forms of the tile operations.
 #include "Codelets.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the passes on codelets share: reading the contract's attributes, and the plain forms of the tile
+// What the passes on codelets share: reading their attributes, and the plain forms of the tile
 // operations.
 #ifndef SPIKELOOM_LIB_DIALECT_TILE_TRANSFORMS_CODELETS_H
 #define SPIKELOOM_LIB_DIALECT_TILE_TRANSFORMS_CODELETS_H
@@ -12,7 +12,7 @@
 
 namespace spikeloom::tile {
 
-/// The attributes of one codelet, checked against the contract.
+/// The attributes of one codelet, checked against the dialect's description of codelets.
 struct CodeletInfo {
   int64_t lanes = 1;   // tiles of a group
   int64_t units = 0;   // of the layer; 0 for index families
@@ -25,7 +25,7 @@ struct CodeletInfo {
 /// The codelets of a module, in order.
 llvm::SmallVector<mlir::func::FuncOp> codeletsOf(mlir::ModuleOp module);
 
-/// Checks the signature and the attributes of a codelet, with a message for what breaks the contract.
+/// Checks the signature and the attributes of a codelet, with a message for what is not as the dialect says.
 mlir::FailureOr<CodeletInfo> readCodelet(mlir::func::FuncOp codelet);
 
 /// How an argument sees its buffer. The argument must be a memref of a codelet that readCodelet() accepted.
