@@ -6,6 +6,11 @@ using namespace mlir;
 using namespace spikeloom;
 using namespace spikeloom::tile;
 
+int64_t spikeloom::wholeGroups(FamilyOp family, int64_t units) {
+  int64_t block = int64_t(family.getPerTile()) * int64_t(family.getGroup());
+  return ceilDiv(units, block) * block;
+}
+
 CodeletBuilder::CodeletBuilder(Location loc, ModuleOp module, StringRef name, FamilyOp family)
     : ImplicitLocOpBuilder(loc, module.getContext()), family(family) {
   std::string unique = name.str();

@@ -14,6 +14,15 @@
 
 namespace spikeloom {
 
+/// Workers that codelets are dealt out to. The counts of a list hold the ranges of ids of as many (see "Event
+/// tensors" in docs/Rationale.md), so `snn-partition` refuses machines with another number.
+inline constexpr int64_t kWorkers = 6;
+
+inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Units of a family rounded up to whole groups of tiles: what a row must hold for the host's SIMD blocks.
+int64_t wholeGroups(tile::FamilyOp family, int64_t units);
+
 /// A buffer and how a value lies in it: row t + shift of a buffer with steps, or all of it.
 struct Storage {
   tile::BufferOp buffer;

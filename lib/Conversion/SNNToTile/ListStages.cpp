@@ -10,7 +10,6 @@ using namespace spikeloom;
 using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
-static constexpr int64_t kWorkers = 6;
 /// Units that a worker should go through in a segment: as published programs do.
 static constexpr int64_t kUnitsPerWorker = 64;
 /// Numbers of an `info` row: see "Event tensors" in docs/Rationale.md.
@@ -22,8 +21,6 @@ static Value eventsOf(Operation *op) {
       return value;
   return {};
 }
-
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static Type idType(MLIRContext *context, int64_t units) {
   return IntegerType::get(context, units <= 65536 ? 16 : 32);

@@ -9,9 +9,7 @@ using namespace spikeloom::tile;
 
 Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp program)
     : function(function), module(function->getParentOfType<ModuleOp>()), placement(placement),
-      program(program), classes(function), families(function.getContext()), buffers(function.getContext()),
-      phases(function.getContext()), stages(function.getContext()) {
-  // Families first, then buffers, then ports and phases: anchors keep the three regions of the program apart.
+      program(program), classes(function), phases(function.getContext()), stages(function.getContext()) {
   OpBuilder builder = OpBuilder::atBlockEnd(&program.getBody().front());
   phases = builder;
   familyOf.resize(classes.getClasses().size());
@@ -69,8 +67,7 @@ BufferOp Lowering::ownBuffer(Location loc, StringRef name, int unitClass, ArrayR
   op.setSteps(steps);
   if (layout == Layout::rows) {
     // Whole groups, so that the host's SIMD blocks may read and write past the last unit.
-    int64_t block = owner.getPerTile() * owner.getGroup(), units = owner.getUnits();
-    op.setPitch((units + block - 1) / block * block);
+    op.setPitch(wholeGroups(owner, int64_t(owner.getUnits())));
   }
   return op;
 }
@@ -144,9 +141,7 @@ void Lowering::lowerArguments() {
       storage.steps = type.getRank() == 3;
       storage.buffer.setSteps(storage.steps);
       if (unitClass >= 0) { // read unit by unit: whole groups, as in ownBuffer
-        FamilyOp reader = family(unitClass);
-        int64_t block = reader.getPerTile() * reader.getGroup();
-        storage.buffer.setPitch((shape.back() + block - 1) / block * block);
+        storage.buffer.setPitch(wholeGroups(family(unitClass), shape.back()));
       }
     }
     storages[argument] = storage;

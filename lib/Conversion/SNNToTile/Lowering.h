@@ -89,8 +89,8 @@ private:
   const Placement &placement;
   tile::ProgramOp program;
   UnitClasses classes;
-  mlir::OpBuilder families, buffers, phases; // insertion points within the program
-  mlir::OpBuilder stages;                    // within the current phase
+  mlir::OpBuilder phases; // at the end of the program
+  mlir::OpBuilder stages; // within the current phase
   mlir::SmallVector<tile::FamilyOp> familyOf;
 
   // Where values are. A value that several places need has more than one storage to write to.

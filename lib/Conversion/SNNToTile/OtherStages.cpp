@@ -9,11 +9,8 @@ using namespace spikeloom;
 using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
-static constexpr int64_t kWorkers = 6;
 /// Strided partial sums of a reduction over the tiles of a group (D10 of docs/Rationale.md).
 static constexpr int64_t kStrides = 16;
-
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 //===----------------------------------------------------------------------===//
 // Reduction
@@ -59,8 +56,7 @@ void Lowering::prepareReduction(LinearInputGradOp op) {
     FamilyOp reader =
         classes.getClass(op.getResult()) >= 0 ? family(classes.getClass(op.getResult())) : FamilyOp();
     if (reader) {
-      int64_t block = reader.getPerTile() * reader.getGroup();
-      result.setPitch(ceilDiv(width, block) * block);
+      result.setPitch(wholeGroups(reader, width));
     }
     storages[op.getResult()] = storage;
   }
@@ -165,8 +161,7 @@ void Lowering::emitCrossEntropy(CrossEntropyOp op) {
       sliceBuffer(op->getLoc(), "loss.gradient", lossFamily, {batch, count}, f32, rowSlice, false), false, 0};
   if (int unitClass = classes.getClass(op.getGradient()); unitClass >= 0) {
     FamilyOp reader = family(unitClass);
-    int64_t block = reader.getPerTile() * reader.getGroup();
-    gradient.buffer.setPitch(ceilDiv(count, block) * block);
+    gradient.buffer.setPitch(wholeGroups(reader, count));
   }
   Storage losses{sliceBuffer(op->getLoc(), "loss.samples", lossFamily, {batch}, f32, sampleSlice, false),
                  false, 0};

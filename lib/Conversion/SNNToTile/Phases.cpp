@@ -172,8 +172,8 @@ void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage fr
   Value source = codelet.argument(from, View::own, Access::read, {batch, perTile});
   Value target = codelet.argument(to, View::own, Access::write, {batch, perTile});
   codelet.steps(false, [&](Value t) {
-    codelet.workers(6, [&](Value worker) {
-      std::pair<Value, Value> range = codelet.share(worker, 6, batch);
+    codelet.workers(kWorkers, [&](Value worker) {
+      std::pair<Value, Value> range = codelet.share(worker, kWorkers, batch);
       Value lo = range.first, hi = range.second;
       codelet.loop(lo, hi, [&](Value b) {
         codelet.loop(codelet.index(0), codelet.index(perTile), [&](Value c) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Deals the classes of units out over the tiles of a machine.
 #include "spikeloom/Conversion/SNNToTile/Placement.h"
+#include "CodeletBuilder.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Remarks.h"
 #include "spikeloom/Conversion/Passes.h"
@@ -159,6 +160,12 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       return signalPassFailure();
     }
     prepareForPlacement(function);
+    if (loaded->workers != kWorkers) {
+      function.emitError() << "machine '" << loaded->name << "' has " << loaded->workers
+                           << " workers a tile; codelets are dealt out to " << kWorkers
+                           << ": set \"workers\" to that";
+      return signalPassFailure();
+    }
     UnitClasses classes(function);
     PartitionProblem problem = problemFor(*loaded, function, classes);
     Result<Partition> solved = solvePartition(problem);

@@ -17,7 +17,6 @@ public:
 
 private:
   using Scalars = llvm::SmallVector<mlir::Value, 4>;
-  static constexpr int64_t kWorkers = 6;
   /// Units that a worker keeps in registers at once.
   static constexpr int64_t kUnroll = 4;
 

@@ -1,5 +1,8 @@
 // RUN: snn-opt %s --snn-partition=machine=tiny | FileCheck %s --check-prefix=TINY
 // RUN: snn-opt %s --snn-partition=machine=bow --remarks-filter=placement --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: not snn-opt %s --snn-partition=machine=%S/Inputs/four-workers.json 2>&1 | FileCheck %s --check-prefix=WORKERS
+
+// WORKERS: machine 'four' has 4 workers a tile; codelets are dealt out to 6: set "workers" to that
 
 // Every class of units gets [per_tile, group, first, tiles]. Sums over tiles get their order from the same decision.
 // TINY: func.func @main
