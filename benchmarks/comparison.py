@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs the rod beside its bound and a dense peer, interleaved, and says what is left to the bound."""
+"""Runs a network beside its bound and dense peers, interleaved, and says what is left to the bound."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import harness
+import workload
 
 # Which kinds of stages do the work of which part of the bound. The bound is given its lists; it makes none.
 PARTS = {
@@ -43,21 +46,35 @@ def print_remainder(profile: dict, bound: dict[str, float] | None) -> None:
     harness.print_table(["part", "ours, ms", "bound, ms", "left, ms", "stages, ms"], rows)
 
 
+@dataclass(frozen=True)
+class Peer:
+    """A program that runs beside ours: a script here that takes the folder of files, and prints seconds."""
+
+    name: str
+    script: str
+    arguments: tuple[str, ...] = ()
+
+    def run(self, arguments: argparse.Namespace, folder: Path) -> float:
+        """Seconds of the best step of a process."""
+        command = [arguments.peers_python, Path(__file__).with_name(self.script), folder, *self.arguments]
+        command += ["--threads", str(arguments.threads), "--repeat", str(arguments.peer_repeat)]
+        return min(map(float, harness.output_of(command, self.name).split()))
+
+
 def compare_at(
-    arguments: argparse.Namespace, activity: float, folder: Path, train: bool, peer: str, script: str
+    arguments: argparse.Namespace, activity: float, folder: Path, train: bool, peers: list[Peer]
 ) -> list[str]:
     """Measures one length of lists; returns the row of the summary."""
     bound = harness.build_bound(arguments, folder)
-    ours = harness.Ours(arguments, folder, activity, train)
+    ours = harness.Ours.compiled(arguments, workload.NETWORKS[arguments.network], folder, activity, train)
     rounds = 0
-    peer_rounds = arguments.rounds if arguments.peer_rounds is None else arguments.peer_rounds
     best: tuple[float, dict] | None = None
     parts: dict[str, float] | None = None
 
     def run_ours() -> float:
         nonlocal rounds, best
         rounds += 1
-        ours.draw(rounds, ours.work)
+        ours.draw(rounds)
         seconds, profile = ours.run()
         if best is None or seconds < best[0]:
             best = seconds, profile
@@ -71,20 +88,15 @@ def compare_at(
             parts = times
         return times[whole]
 
-    def run_peer() -> float | None:
-        nonlocal peer_rounds
-        if peer_rounds == 0:
-            return None
-        peer_rounds -= 1
-        command = [arguments.peers_python, Path(__file__).with_name(script), folder]
-        command += ["--threads", str(arguments.threads), "--repeat", str(arguments.peer_repeat)]
-        return min(map(float, harness.output_of(command, peer).split()))
+    def run_peer(peer: Peer) -> float | None:
+        late = arguments.peer_rounds is not None and rounds > arguments.peer_rounds
+        return None if late else peer.run(arguments, folder)
 
     programs: dict[str, Callable[[], float | None]] = {"ours": run_ours}
     if bound:
         programs["bound"] = run_bound
-    if arguments.peers_python and peer_rounds:
-        programs["peer"] = run_peer
+    if arguments.peers_python and arguments.peer_rounds != 0:
+        programs |= {peer.name: partial(run_peer, peer) for peer in peers}
     seconds = harness.alternate(programs, arguments.rounds)
     profile = best[1]
     print(f"Lists of {ours.capacity} ({activity:g} %), {arguments.rounds} rounds:")
@@ -98,18 +110,20 @@ def compare_at(
         kind = "training" if train else "inference"
         shutil.copy(folder / "profile.json", arguments.profile_dir / f"{kind}-{activity:g}.json")
     cells = [f"{activity:g} % ({ours.capacity})", harness.middle(seconds["ours"])]
-    for name, over, under in (("bound", "ours", "bound"), ("peer", "peer", "ours")):
+    pairs = [("bound", "ours", "bound"), *((peer.name, peer.name, "ours") for peer in peers)]
+    for name, over, under in pairs:
         known = name in seconds
         cells.append(harness.middle(seconds[name]) if known else "-")
         cells.append(harness.ratio(seconds[over], seconds[under]) if known else "-")
     return cells
 
 
-def compare(description: str, train: bool, peer: str, script: str) -> None:
+def compare(description: str, train: bool, peers: list[Peer]) -> None:
     """Entry of training.py and inference.py."""
     parser = harness.options(description)
-    harness.add_peer_options(parser, peer)
+    harness.add_peer_options(parser, " and ".join(peer.name for peer in peers))
     arguments = parser.parse_args()
+    print(f"{workload.NETWORKS[arguments.network]}")
     print(f"{harness.describe_machine()}; {arguments.threads} threads, {arguments.rounds} rounds\n", flush=True)
     for name in ("snn-compile", "snn-run"):
         if not (arguments.bin / name).exists():
@@ -117,8 +131,9 @@ def compare(description: str, train: bool, peer: str, script: str) -> None:
     rows = []
     for activity in arguments.activity:
         with harness.temporary_folder() as folder:
-            rows.append(compare_at(arguments, activity, Path(folder), train, peer, script))
+            rows.append(compare_at(arguments, activity, Path(folder), train, peers))
     print("Seconds of the best step of a round: median of the rounds (range); ratios are taken round by round.\n")
-    header = ["lists", "ours, s", "bound, s", "ours / bound", f"{peer}, s", f"{peer} / ours"]
+    header = ["lists", "ours, s", "bound, s", "ours / bound"]
+    header += [cell for peer in peers for cell in (f"{peer.name}, s", f"{peer.name} / ours")]
     harness.print_table(header, rows)
     print(f"load average at the end {harness.load()}")

@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 
 import harness
+import workload
+
+ROD = workload.NETWORKS["rod"]
 
 
 def compile_once(arguments, model: Path, program: Path, activity: float, train: bool) -> tuple[float, float]:
     """Seconds on the clock and seconds of CPU of one process of snn-compile."""
-    words = harness.compile_options(arguments, activity, train)
+    words = harness.compile_options(arguments, ROD, activity, train)
     command = [str(arguments.bin / "snn-compile"), str(model), *words, "-o", str(program)]
     start = time.perf_counter()
     process = subprocess.Popen(command)
@@ -28,10 +31,7 @@ def compile_once(arguments, model: Path, program: Path, activity: float, train: 
 
 def profile_of(arguments, program: Path, folder: Path, train: bool) -> dict:
     """Profile of one run with full input lists and silent weights: cycles do not need real ones."""
-    ours = harness.Ours.__new__(harness.Ours)
-    ours.arguments, ours.folder, ours.program, ours.train = arguments, folder, program, train
-    ours.draw(0, None)
-    return ours.run()[1]
+    return harness.Ours(arguments, ROD, folder, program, train).run()[1]
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     print(f"{harness.describe_machine()}; {arguments.rounds} rounds\n", flush=True)
     with harness.temporary_folder() as name:
         folder = Path(name)
-        harness.write_model(folder / "rod.mlir")
+        harness.write_model(ROD, folder / "rod.mlir")
         bytecode = folder / "rod.mlirbc"
         emit = [arguments.bin / "snn-opt", "--emit-bytecode", folder / "rod.mlir", "-o", bytecode]
         harness.output_of(emit, "snn-opt")

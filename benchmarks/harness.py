@@ -36,24 +36,25 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_peer_options(parser: argparse.ArgumentParser, peer: str) -> None:
+def add_peer_options(parser: argparse.ArgumentParser, peers: str) -> None:
     """Options of benchmarks that run beside other programs."""
+    parser.add_argument("--network", choices=workload.NETWORKS, default="rod", help="what is measured")
     parser.add_argument("--activity", type=float, nargs="+", default=[1, 5, 10], help="list lengths, %% of a layer")
     parser.add_argument("--threads", type=int, default=2, help="threads of every program (the bound has two)")
     parser.add_argument("--repeat", type=int, default=6, help="steps of a round; the best one counts")
-    parser.add_argument("--peer-repeat", type=int, default=2, help=f"the same for {peer}, after one not counted")
-    parser.add_argument("--peer-rounds", type=int, help=f"rounds in which {peer} runs too; default: all")
+    parser.add_argument("--peer-repeat", type=int, default=2, help=f"the same for {peers}, after one not counted")
+    parser.add_argument("--peer-rounds", type=int, help=f"rounds in which {peers} runs too; default: all")
     parser.add_argument(
         "--bound-source",
         type=Path,
         default=os.environ.get("SPIKELOOM_BOUND"),
-        help="C++ source of the hand-written bound, or $SPIKELOOM_BOUND; left out without it",
+        help="C++ source of the hand-written bound for the rod, or $SPIKELOOM_BOUND; left out without it",
     )
     parser.add_argument("--cxx", default="clang++-22", help="compiler of the bound")
     parser.add_argument(
         "--peers-python",
         default=os.environ.get("SPIKELOOM_PEERS_PYTHON"),
-        help=f"Python that has {peer}, or $SPIKELOOM_PEERS_PYTHON; the peer is left out without it",
+        help=f"Python that has {peers}, or $SPIKELOOM_PEERS_PYTHON; left out without it",
     )
 
 
@@ -67,7 +68,7 @@ def output_of(command: list[str | Path], what: str) -> str:
 
 def build_bound(arguments: argparse.Namespace, folder: Path) -> Path | None:
     """Compiles the bound for this CPU."""
-    if not arguments.bound_source:
+    if not arguments.bound_source or arguments.network != "rod":
         return None
     program = folder / "bound"
     flags = ["-O3", "-march=native", "-pthread"]
@@ -84,41 +85,56 @@ def run_bound(program: Path, capacity: int) -> dict[str, float]:
     return dict(zip(["step", "forward", "backward", "optimizer"], map(float, found.groups()), strict=True))
 
 
-def compile_options(arguments: argparse.Namespace, activity: float, train: bool) -> list[str]:
-    """Options of snn-compile for the rod with lists of `activity` percent."""
+def compile_options(
+    arguments: argparse.Namespace, measured: workload.Network, activity: float, train: bool
+) -> list[str]:
+    """Options of snn-compile for a network with lists of `activity` percent."""
     words = [f"--machine={arguments.machine}", f"--max-activity={activity / 100:g}"]
-    words += [f"--input-capacity=x:{workload.INPUT_SPIKES}", "--binary-inputs=x"]
+    words += [f"--input-capacity=x:{measured.input_spikes}", "--binary-inputs=x"]
     if train:
         words += ["--train", "--second-threshold=0.9", "--lr=1e-9"]
     return words
 
 
-def write_model(path: Path) -> None:
-    """Writes the rod as MLIR text."""
-    path.write_text(network.lif_network(workload.SIZES, workload.BATCH, workload.STEPS, workload.DECAY))
+def write_model(measured: workload.Network, path: Path) -> None:
+    """Writes a network as MLIR text."""
+    path.write_text(network.lif_network(measured.sizes, measured.batch, measured.steps, workload.DECAY))
 
 
 class Ours:
-    """The rod compiled with lists of one length, and a workload that fills them."""
+    """A network's compiled program, and the folder with the files that it runs on."""
 
-    def __init__(self, arguments: argparse.Namespace, folder: Path, activity: float, train: bool):
-        self.arguments, self.folder, self.train = arguments, folder, train
-        self.program = folder / "rod.loom"
-        write_model(folder / "rod.mlir")
-        words = compile_options(arguments, activity, train)
-        output_of([arguments.bin / "snn-compile", folder / "rod.mlir", *words, "-o", self.program], "snn-compile")
-        self.draw(0, None)
-        capacities = [layer["capacity"] for layer in self.run()[1]["layers"] if layer["name"] in ("fc1", "fc2")]
-        self.capacity = capacities[0]
-        self.work = workload.make_workload(capacities, workload.draw_input(0))
-        self.draw(0, self.work)
+    def __init__(
+        self, arguments: argparse.Namespace, measured: workload.Network, folder: Path, program: Path, train: bool
+    ):
+        self.arguments, self.measured, self.folder, self.program = arguments, measured, folder, program
+        self.train = train
+        self.work = workload.silent(measured)
+        self.draw(0)
 
-    def draw(self, seed: int, work: workload.Workload | None) -> None:
-        """Writes the files of a run with ids drawn afresh; without a workload, silent weights."""
-        x = workload.draw_input(seed)
-        if work is None:
-            work = workload.silent()
-        work.save(self.folder, x, seed)
+    @classmethod
+    def compiled(
+        cls, arguments: argparse.Namespace, measured: workload.Network, folder: Path, activity: float, train: bool
+    ) -> Ours:
+        """Compiles the network with lists of one length and makes the workload that fills them."""
+        model, program = folder / "model.mlir", folder / "model.loom"
+        write_model(measured, model)
+        words = compile_options(arguments, measured, activity, train)
+        output_of([arguments.bin / "snn-compile", model, *words, "-o", program], "snn-compile")
+        ours = cls(arguments, measured, folder, program, train)
+        capacities = [layer["capacity"] for layer in ours.run()[1]["layers"] if layer["name"] in measured.hidden]
+        ours.work = workload.make_workload(measured, capacities, workload.draw_input(measured, 0))
+        ours.draw(0)
+        return ours
+
+    @property
+    def capacity(self) -> int:
+        """Entries of a list of the first hidden layer."""
+        return self.work.lists[0].capacity
+
+    def draw(self, seed: int) -> None:
+        """Writes the files of a run with ids drawn afresh."""
+        self.work.save(self.folder, workload.draw_input(self.measured, seed), seed)
 
     def run(self) -> tuple[float, dict]:
         """Seconds of the best step of a process, and the profile of its last step."""
@@ -183,9 +199,9 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
 
 def print_lists(ours: Ours, profile: dict) -> None:
     """Prints what the lists hold: as simulated when the weights were drawn, and as the profile counted."""
-    for layer, lists in zip(("fc1", "fc2"), ours.work.lists, strict=True):
+    for layer, lists in zip(ours.measured.hidden, ours.work.lists, strict=True):
         row = next(entry for entry in profile["layers"] if entry["name"] == layer)
-        steps = workload.STEPS * workload.BATCH
+        steps = ours.measured.steps * ours.measured.batch
         mean = row["listed"] / steps
         off = abs(mean / lists.capacity - 1) * 100
         print(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 
-def lif_network(sizes: list[int], batch: int, steps: int, decay: float = 0.95) -> str:
+def lif_network(sizes: Sequence[int], batch: int, steps: int, decay: float = 0.95) -> str:
     """The text of a model: input `x` [T, B, N0], weights `fc<l>.weight` [N(l), N(l-1)], output `spk` [T, B, N]."""
     layers = list(itertools.pairwise(sizes))
     arguments = [f'%x: tensor<{steps}x{batch}x{sizes[0]}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The measuring rod, 2312-1466-1466-10: weights and inputs that keep its hidden lists full with changing neurons.
+"""The networks that are measured: weights and inputs that keep their hidden lists full with changing neurons.
 
 Weights are random with mean zero, so that neurons fire by chance: every step lists other neurons. Each hidden
 layer is scaled until its lists hold just under their capacity on average, by simulating the layers with the
@@ -15,13 +15,40 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-SIZES = [2312, 1466, 1466, 10]
-BATCH = 48
-STEPS = 100
 DECAY = 0.95
 THRESHOLD = 1.0
-INPUT_SPIKES = 32  # of each step and sample
 FULLNESS = 0.985  # mean list length over capacity that the scaling aims at
+
+
+@dataclass(frozen=True)
+class Network:
+    """A feed-forward network: neurons by layer, input first; samples; steps; input spikes of each step and sample."""
+
+    sizes: tuple[int, ...]
+    batch: int
+    steps: int
+    input_spikes: int
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(inputs, units) of every layer."""
+        return list(itertools.pairwise(self.sizes))
+
+    @property
+    def hidden(self) -> list[str]:
+        """Names of the layers that keep lists."""
+        return [f"fc{number}" for number in range(1, len(self.layers))]
+
+    def __str__(self) -> str:
+        """Layers, batch and steps in words."""
+        return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}, {self.steps} steps"
+
+
+NETWORKS = {
+    "rod": Network((2312, 1466, 1466, 10), 48, 100, 32),
+    "image": Network((784, 1000, 10), 128, 25, 39),
+    "audio": Network((700, 256, 256, 20), 48, 100, 35),
+}
 
 
 @dataclass
@@ -35,13 +62,14 @@ class Lists:
     dropped: float  # share of the spikes
 
 
-def draw_input(seed: int) -> np.ndarray:
-    """Spikes [T, B, 2312] f32: other neurons at every step of every sample."""
+def draw_input(network: Network, seed: int) -> np.ndarray:
+    """Spikes [T, B, N0] f32: other neurons at every step of every sample."""
     rng = np.random.default_rng(seed)
-    ids = np.argpartition(rng.random((STEPS * BATCH, SIZES[0]), dtype=np.float32), INPUT_SPIKES)[:, :INPUT_SPIKES]
-    x = np.zeros((STEPS * BATCH, SIZES[0]), np.float32)
+    rows, spikes = network.steps * network.batch, network.input_spikes
+    ids = np.argpartition(rng.random((rows, network.sizes[0]), dtype=np.float32), spikes)[:, :spikes]
+    x = np.zeros((rows, network.sizes[0]), np.float32)
     np.put_along_axis(x, ids, np.float32(1), axis=1)
-    return x.reshape(STEPS, BATCH, SIZES[0])
+    return x.reshape(network.steps, network.batch, network.sizes[0])
 
 
 def fire(current: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,6 +101,7 @@ def measure(kept: np.ndarray, fired: np.ndarray, capacity: int) -> Lists:
 class Workload:
     """Weights by name, first states by name, and what the lists of the hidden layers hold with them."""
 
+    network: Network
     weights: dict[str, np.ndarray]
     states: dict[str, np.ndarray]
     lists: list[Lists]
@@ -83,31 +112,31 @@ class Workload:
         np.save(folder / "x.npy", x)
         for name, state in self.states.items():
             np.save(folder / f"{name}.npy", state)
-        labels = np.random.default_rng(seed).integers(0, SIZES[-1], BATCH).astype(np.int32)
+        labels = np.random.default_rng(seed).integers(0, self.network.sizes[-1], self.network.batch).astype(np.int32)
         np.save(folder / "labels.npy", labels)
 
 
-def silent() -> Workload:
+def silent(network: Network) -> Workload:
     """Weights of zero: the hidden layers list nobody."""
-    shapes = enumerate(itertools.pairwise(SIZES), 1)
-    return Workload({f"fc{n}.weight": np.zeros((b, a), np.float32) for n, (a, b) in shapes}, {}, [])
+    shapes = enumerate(network.layers, 1)
+    return Workload(network, {f"fc{n}.weight": np.zeros((b, a), np.float32) for n, (a, b) in shapes}, {}, [])
 
 
-def make_workload(capacities: list[int], x: np.ndarray, seed: int = 1) -> Workload:
+def make_workload(network: Network, capacities: list[int], x: np.ndarray, seed: int = 1) -> Workload:
     """Scales random weights until hidden lists of these capacities are just full, on average, for input `x`."""
     rng = np.random.default_rng(seed)
-    result = Workload({}, {}, [])
+    result = Workload(network, {}, {}, [])
     spikes = x
-    for number, (inputs, units) in enumerate(itertools.pairwise(SIZES), 1):
+    for number, (inputs, units) in enumerate(network.layers, 1):
         weight = rng.standard_normal((units, inputs), dtype=np.float32)
-        current = (spikes.reshape(-1, inputs) @ weight.T).reshape(STEPS, BATCH, units)
+        current = (spikes.reshape(-1, inputs) @ weight.T).reshape(network.steps, network.batch, units)
         # The output layer keeps no list; one in ten of its neurons firing is as good as any activity.
         capacity = capacities[number - 1] if number <= len(capacities) else units
         wanted = FULLNESS * capacity if capacity < units else units / 10
         low, high = 0.0, 1.0
         for _ in range(14):
             scale = np.float32((low + high) / 2)
-            _, state = fire(current * scale, np.zeros((BATCH, units), np.float32))
+            _, state = fire(current * scale, np.zeros((network.batch, units), np.float32))
             fired, _ = fire(current * scale, state)
             kept = cut(fired, capacity)
             if kept.sum(axis=-1).mean() < wanted:
