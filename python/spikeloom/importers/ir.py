@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The importer's own small IR: one time step as a straight list of operations on rows.
+"""The importer's own small IR: straight lists of operations on rows, and loops over time of them.
 
-Every value is a tensor `[batch, width]`, either `f32` or `i1` (a mask). Operations:
+Every value is a tensor `[batch, width]`, either `f32` or `i1` (a mask); a stacked one is `[steps, batch, width]`.
+A file becomes a `Trace` (everything unrolled, one value for each time step), the trace a `Program` (loops over time
+found again). A `Step` is the view of one step on which neurons are recognised. Operations:
 
 - `const` {value}, `broadcast` (parameter `value`), `linear` (parameters `weight` [out, in], `bias` [out])
 - `add sub mul div max min` and `neg abs floor ceil sign exp log sqrt tanh sigmoid`
 - `cmp` {pred: ogt oge olt ole oeq une ugt uge ult ule}, `and or xor`, `select`, `tofloat` (mask to 0/1)
+- `slice` {shape, offsets, sizes, strides, fill}, `concat`, `softmax` {log}: as the dialect operations of that name
+- `conv` (parameters `weight` [out, in / groups, k…], `bias`) {input, strides, padding, dilations, groups}: a row seen
+  as `[C, H, W]` or `[C, L]`; `broadcast` may have {inner}: each value of the parameter that often in a row
 - `neuron` and `integrator`, with the attributes of the dialect operations of the same name
 """
 
@@ -32,12 +37,16 @@ class Parameter:
 
 @dataclass(eq=False)
 class Value:
-    """A tensor `[batch, width]` of `f32` or `i1`, made by `op` or coming in from outside (`op` is None)."""
+    """A tensor `[batch, width]` of `f32` or `i1`, made by `op` or coming in from outside (`op` is None).
+
+    With `steps` above 0 it is stacked over time, `[steps, batch, width]`, and comes from outside or out of a scan.
+    """
 
     width: int
     dtype: str = "f32"
     op: Op | None = None
     name: str = ""
+    steps: int = 0
 
 
 @dataclass(eq=False)
@@ -55,6 +64,110 @@ class Op:
     def result(self) -> Value:
         """The first result."""
         return self.results[0]
+
+
+@dataclass(eq=False)
+class TraceInput:
+    """A graph input as rows: one value for each time step, a single one where `axes` has no `T`.
+
+    `axes` names the dimensions of the file in order: `T` time, `B` batch, any other letter a feature axis. A row is
+    the features flattened in that order; so `TBCHW` has rows `[B, C*H*W]`, and states `LBN` rows `[B, L*N]`.
+    """
+
+    name: str
+    rows: list[Value]
+    axes: str
+    shape: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class TraceOutput:
+    """A graph output as rows in the order of time, see `TraceInput`."""
+
+    name: str
+    rows: list[Value]
+    axes: str
+    shape: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Trace:
+    """A file with all its loops unrolled. `pairs` maps state inputs to outputs and is empty for whole sequences.
+
+    `ops` are in an order of dependence. `batch` is that of the file; the operations fit any batch.
+    """
+
+    name: str
+    batch: int
+    inputs: list[TraceInput]
+    outputs: list[TraceOutput]
+    ops: list[Op]
+    pairs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class ScanState:
+    """A value carried from step to step of a scan.
+
+    `value` is what the body reads, `next` what it gives, `init` (outside) what it starts from: a row value, or a
+    number for all of it; `final` (outside) is the value after the last step.
+    """
+
+    value: Value
+    next: Value
+    init: Value | float
+    final: Value
+    name: str = ""
+
+
+@dataclass(eq=False)
+class Scan:
+    """A loop over time: step t reads row t of `sequences` and writes row t of `stacked`.
+
+    `sequences` are pairs (outer stacked value, inner row), `stacked` pairs (inner row, outer stacked value). With
+    `reverse` the steps run from the last to the first. `ops` may read rows of outside the scan.
+    """
+
+    steps: int
+    reverse: bool
+    sequences: list[tuple[Value, Value]]
+    states: list[ScanState]
+    ops: list[Op]
+    stacked: list[tuple[Value, Value]]
+
+
+@dataclass(eq=False)
+class Port:
+    """An input or output of a program: its value and how the file's array lies (`axes`, `shape`, see `TraceInput`)."""
+
+    name: str
+    value: Value
+    axes: str
+    shape: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class ProgramState:
+    """A state argument of a whole program: `value` at its start, `final` at its end under the name `output`."""
+
+    name: str
+    value: Value
+    final: Value
+    output: str
+    initial: float = 0.0
+
+
+@dataclass(eq=False)
+class Program:
+    """A model: operations and scans in an order of dependence. `steps` is the number of time steps, 0 without time."""
+
+    name: str
+    batch: int
+    steps: int
+    inputs: list[Port]
+    states: list[ProgramState]
+    outputs: list[Port]
+    items: list[Op | Scan]
 
 
 @dataclass(eq=False)
