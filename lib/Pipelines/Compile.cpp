@@ -18,13 +18,20 @@ static void addEvents(OpPassManager &manager, const CompileOptions &options) {
   events.inputCapacity.assign(options.inputCapacity.begin(), options.inputCapacity.end());
   events.binaryInputs.assign(options.binaryInputs.begin(), options.binaryInputs.end());
   events.capacity.assign(options.capacity.begin(), options.capacity.end());
+  events.denseInputs = options.gradients;
   manager.addPass(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(snn::createSNNChooseEvents(events));
   manager.addPass(snn::createSNNVerifyEncoding());
 }
 
 static void addTraining(OpPassManager &manager, const CompileOptions &options) {
-  if (options.train) {
+  if (options.gradients) {
+    snn::SNNVectorJacobianOptions gradients;
+    gradients.surrogate = options.surrogate;
+    gradients.detachReset = options.detachReset;
+    gradients.states = options.stateGradients;
+    manager.addPass(snn::createSNNVectorJacobian(gradients));
+  } else if (options.train) {
     snn::SNNTrainingStepOptions training;
     training.loss = options.loss;
     training.readout = options.readout;

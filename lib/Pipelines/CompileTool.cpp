@@ -58,6 +58,12 @@ struct Arguments {
                                  cl::init("fast_sigmoid:25"), cl::cat(category)};
   cl::opt<std::string> detachReset{"detach-reset", cl::desc("true or false; default: as the model says"),
                                    cl::cat(category)};
+  cl::opt<bool> gradients{
+      "gradients",
+      cl::desc("Compile outputs and gradients for cotangents of the outputs, which are further inputs"),
+      cl::cat(category)};
+  cl::opt<bool> stateGradients{"state-gradients", cl::desc("With --gradients: also of states"),
+                               cl::cat(category)};
   cl::opt<std::string> hostCpu{"host-cpu", cl::desc("native, x86-64-v3 or x86-64-v4"), cl::init("native"),
                                cl::cat(category)};
   cl::opt<std::string> stopAfter{"stop-after",
@@ -85,6 +91,8 @@ struct Arguments {
     o.learningRate = learningRate;
     o.surrogate = surrogate;
     o.detachReset = detachReset;
+    o.gradients = gradients || stateGradients;
+    o.stateGradients = stateGradients;
     o.hostCpu = hostCpu;
     return o;
   }
@@ -125,6 +133,11 @@ int spikeloom::compileTool(int argc, char **argv) {
   if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a model to an executable for a modelled machine\n",
                                    &usageStream)) {
     llvm::errs() << usage;
+    return badUsage;
+  }
+  if (arguments.train && arguments.options().gradients) {
+    llvm::errs()
+        << "snn-compile: --train and --gradients exclude each other: a training step has its own loss\n";
     return badUsage;
   }
   std::vector<CompilePhase> phases = compilePhases(arguments.options());

@@ -164,9 +164,16 @@ def training_results(net: Net, folder: Path, events: str = "", step: str = "") -
     return run_pipeline(net.mlir(), pipeline, folder, {"x": net.x, "labels": net.labels, **net.values})
 
 
-def torch_gradients(net: Net, activity: float = 0.0, near: float | None = None, input_capacity: int = 0):
+def torch_gradients(
+    net: Net,
+    activity: float = 0.0,
+    near: float | None = None,
+    input_capacity: int = 0,
+    cotangent: np.ndarray | None = None,
+):
     """Loss, counts and gradients of `net` by PyTorch's autograd.
 
+    With a `cotangent` of the spikes the loss is the sum of their product, and the input has a gradient, too.
     With `activity` hidden lists hold max(2, 2 floor(activity N / 2)) entries: spikes first come, then neurons above
     `near` times the threshold (all neurons if None). Only listed neurons get a surrogate gradient.
     """
@@ -198,7 +205,8 @@ def torch_gradients(net: Net, activity: float = 0.0, near: float | None = None, 
         return kept, kept | (close & (torch.cumsum(close, 1) <= room))
 
     values = {name: torch.tensor(value, requires_grad=True) for name, value in net.values.items()}
-    x = torch.tensor(net.x)
+    x = torch.tensor(net.x, requires_grad=cotangent is not None)
+    stacked = []
     membranes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
     spikes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
     everywhere = [torch.ones(net.batch, layer.units, dtype=torch.bool) for layer in net.layers]
@@ -265,7 +273,12 @@ def torch_gradients(net: Net, activity: float = 0.0, near: float | None = None, 
             membranes[i] = v
             row = spikes[i] = layer.graded * Spike.apply(p - theta, kept.float(), listed)
         counts = counts + row
-    loss = torch.nn.functional.cross_entropy(counts, torch.tensor(net.labels).long())
+        stacked.append(row)
+    if cotangent is not None:
+        loss = (torch.stack(stacked) * torch.tensor(cotangent)).sum()
+        values["x"] = x
+    else:
+        loss = torch.nn.functional.cross_entropy(counts, torch.tensor(net.labels).long())
     loss.backward()
     return loss.item(), counts.detach().numpy(), {name: value.grad.numpy() for name, value in values.items()}
 

@@ -28,6 +28,8 @@ struct CompileOptions {
               surrogate = "fast_sigmoid:25";
   std::string detachReset;
   double learningRate = 1e-3;
+  // Gradients for cotangents from outside instead: see snn-vector-jacobian.
+  bool gradients = false, stateGradients = false;
   // Code.
   std::string hostCpu = "native";
 };

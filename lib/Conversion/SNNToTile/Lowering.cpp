@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Arguments, results, families and buffers of a program.
 #include "Lowering.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace spikeloom;
@@ -156,6 +157,10 @@ void Lowering::lowerArguments() {
 }
 
 LogicalResult Lowering::lowerResults(func::ReturnOp op) {
+  llvm::StringSet<> matrices;
+  for (auto port : program.getBody().getOps<PortOp>())
+    if (port.getTransposed())
+      matrices.insert(port.getPort());
   for (auto [i, value] : llvm::enumerate(op.getOperands())) {
     if (function.getResultAttr(i, kUpdateAttr))
       continue; // parameters and optimiser state are updated in place
@@ -172,7 +177,9 @@ LogicalResult Lowering::lowerResults(func::ReturnOp op) {
                        : role && of ? (of.getValue() + ".grad").str()
                        : role       ? role.str()
                                     : "result" + std::to_string(i);
-    bool transposed = role && role.getValue() == "gradient" && shape.size() == 2;
+    // As the parameter that it belongs to; rows of inputs and states lie as they are.
+    bool transposed =
+        role && role.getValue() == "gradient" && shape.size() == 2 && of && matrices.contains(of.getValue());
     PortOp::create(phases, op.getLoc(), name, role ? role.getValue() : "output",
                    found->second.buffer.getResult(), shape, transposed, false, APFloat(0.0f),
                    of      ? of.getValue()

@@ -350,8 +350,10 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
       eventStates.insert(state);
   for (Operation *op : ops) {
     prepareLists(op);
-    // A cotangent that the next step reads is bound to its state below.
-    if (auto grad = dyn_cast<LinearInputGradOp>(op); grad && eventStates.contains(grad.getResult()))
+    // A cotangent that the next step reads is bound to its state below, one that is stacked to its result.
+    if (auto grad = dyn_cast<LinearInputGradOp>(op);
+        grad && (eventStates.contains(grad.getResult()) ||
+                 llvm::is_contained(scan.getYield().getStepValues(), grad.getResult())))
       prepareReduction(grad);
   }
   for (unsigned i = 0; i < scan.getInits().size(); ++i) {

@@ -272,6 +272,8 @@ private:
     if (synapses.empty())
       return success();
     inputs.insert(name);
+    if (denseInputs && !inputCapacities.contains(name))
+      return success();
     int64_t units = cast<RankedTensorType>(value.getType()).getShape().back();
     FailureOr<int64_t> size = capacityOf(name, inputCapacities, units, units);
     if (failed(size))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Makes one training step of an inference function: readout, loss, gradients, optimiser.
+#include "NeuronGradients.h"
 #include "Readout.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -7,7 +8,6 @@
 #include "spikeloom/Dialect/SNN/Transforms/Differentiate.h"
 #include "spikeloom/Dialect/SNN/Transforms/Passes.h"
 #include "llvm/ADT/StringSet.h"
-#include <limits>
 
 namespace spikeloom::snn {
 #define GEN_PASS_DEF_SNNTRAININGSTEP
@@ -48,40 +48,7 @@ private:
       return function.emitError("option 'loss' is '") << loss << "'; there is: cross_entropy";
     if (optimizer != "adam" && optimizer != "sgd")
       return function.emitError("option 'optimizer' is '") << optimizer << "'; there are: adam, sgd";
-    if (!detachReset.empty() && detachReset != "true" && detachReset != "false")
-      return function.emitError("option 'detach-reset' is '") << detachReset << "'; there are: true, false";
-    auto [kindName, slopeText] = StringRef(surrogate).split(':');
-    std::optional<SurrogateKind> kind = symbolizeSurrogateKind(kindName);
-    double slope;
-    if (!kind || slopeText.getAsDouble(slope) || !(slope > 0))
-      return function.emitError(
-                 "option 'surrogate' takes KIND:SLOPE with KIND one of fast_sigmoid, superspike, atan "
-                 "and a positive SLOPE, found '")
-             << surrogate << "'";
-    surrogateAttr = SurrogateAttr::get(&getContext(), *kind, slope);
     return success();
-  }
-
-  /// Conventions of the gradient that the model leaves open.
-  LogicalResult prepareNeurons() {
-    LogicalResult result = success();
-    function.walk([&](Operation *op) {
-      if (auto spike = dyn_cast<SpikeOp>(op))
-        if (!spike.getSurrogate())
-          spike.setSurrogateAttr(surrogateAttr);
-      auto neuron = dyn_cast<NeuronOp>(op);
-      if (!neuron)
-        return;
-      if (!neuron.getSurrogate())
-        neuron.setSurrogateAttr(surrogateAttr);
-      if (!detachReset.empty())
-        neuron.setDetachReset(detachReset == "true");
-      if (getEvents(neuron.getSpikes().getType()) && !neuron.getNear())
-        neuron.setNear(APFloat(-std::numeric_limits<float>::infinity()));
-      if (failed(neuron.verify()))
-        result = failure();
-    });
-    return result;
   }
 
   StringRef argumentName(unsigned index) {
@@ -113,7 +80,7 @@ private:
         trainable.push_back(i);
     if (trainable.empty())
       return function.emitError("has no trainable parameter; mark arguments with snn.trainable");
-    if (failed(prepareNeurons()))
+    if (failed(prepareNeuronGradients(function, surrogate, detachReset)))
       return failure();
 
     auto end = cast<func::ReturnOp>(function.getBody().front().getTerminator());
@@ -191,7 +158,6 @@ private:
   }
 
   func::FuncOp function;
-  SurrogateAttr surrogateAttr;
   llvm::StringSet<> usedNames;
 };
 } // namespace

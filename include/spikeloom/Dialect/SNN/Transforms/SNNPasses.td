@@ -30,6 +30,8 @@ def SNNChooseEvents : Pass<"snn-choose-events", "::mlir::func::FuncOp"> {
                "LAYER:N, the most spikes of layer LAYER in one step of one sample; goes before max-activity (repeatable)">,
     ListOption<"binaryInputs", "binary-inputs", "std::string",
                "Inputs whose values are only 0 and 1, so that their events need no payload; 'all' for every input">,
+    Option<"denseInputs", "dense-inputs", "bool", "false",
+           "Compress only the inputs that `input-capacity` names: what a list does not hold gets no gradient">,
   ];
 }
 
@@ -54,6 +56,27 @@ def SNNTrainingStep : Pass<"snn-training-step", "::mlir::ModuleOp"> {
            "output itself, for a model that sums over time by itself)">,
     Option<"optimizer", "optimizer", "std::string", "\"adam\"", "The optimiser: adam or sgd">,
     Option<"lr", "lr", "double", "1e-3", "Learning rate, written to the function for the host">,
+    Option<"detachReset", "detach-reset", "std::string", "\"\"",
+           "true or false: whether gradients stop at the reset of every neuron; empty: what each neuron says">,
+    Option<"surrogate", "surrogate", "std::string", "\"fast_sigmoid:25\"",
+           "KIND:SLOPE for neurons that name no surrogate: fast_sigmoid, superspike or atan">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def SNNVectorJacobian : Pass<"snn-vector-jacobian", "::mlir::ModuleOp"> {
+  let summary = "make the gradients of an inference function for cotangents that the caller gives";
+  let description = [{
+    Adds the reverse pass to `@main`, an inference function, so that it can be a layer of a model that somebody else
+    differentiates. New arguments: for every output the cotangent `<output>.cotangent`, an input of the same type. New
+    results, behind those of the function: the gradients `<name>.grad` (`snn.role = "gradient"`, `snn.of = "<name>"`) of
+    its inputs and trainable parameters, as far as they act on an output. With `states` the last values of states have
+    cotangents, too (states of kind `#snn.kind<state>`, zero unless they are set), and the first values have gradients; but not states that carry spikes as lists.
+
+    Neurons are treated as by `snn-training-step`.
+  }];
+  let options = [
+    Option<"states", "states", "bool", "false", "Also differentiate last states with respect to first states">,
     Option<"detachReset", "detach-reset", "std::string", "\"\"",
            "true or false: whether gradients stop at the reset of every neuron; empty: what each neuron says">,
     Option<"surrogate", "surrogate", "std::string", "\"fast_sigmoid:25\"",
