@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Verification and canonicalisation of the snn operations.
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include "Verify.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -14,8 +15,8 @@ using namespace spikeloom::snn;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-/// Checks that `value` has the shape `expected`, naming it `what`.
-static LogicalResult checkShape(Operation *op, StringRef what, Value value, ArrayRef<int64_t> expected) {
+LogicalResult spikeloom::snn::checkShape(Operation *op, StringRef what, Value value,
+                                         ArrayRef<int64_t> expected) {
   if (typeOf(value).getShape() == expected)
     return success();
   auto diagnostic = op->emitOpError() << what << " must have shape [";
@@ -23,13 +24,13 @@ static LogicalResult checkShape(Operation *op, StringRef what, Value value, Arra
   return diagnostic << "], found " << value.getType();
 }
 
-static LogicalResult checkDense(Operation *op, StringRef what, Value value) {
+LogicalResult spikeloom::snn::checkDense(Operation *op, StringRef what, Value value) {
   if (!getEvents(value.getType()))
     return success();
   return op->emitOpError() << what << " must be dense, found " << value.getType() << "; use snn.expand";
 }
 
-static LogicalResult checkMatrix(Operation *op, StringRef what, Value value) {
+LogicalResult spikeloom::snn::checkMatrix(Operation *op, StringRef what, Value value) {
   if (typeOf(value).getRank() == 2)
     return success();
   return op->emitOpError() << what << " must have two dimensions, found " << value.getType();

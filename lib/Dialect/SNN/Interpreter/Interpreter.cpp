@@ -83,7 +83,8 @@ LogicalResult Interpreter::evaluate(Operation *op) {
     return success();
   }
   if (succeeded(evaluateNeuron(op)) || succeeded(evaluateSynapse(op)) || succeeded(evaluateEvents(op)) ||
-      succeeded(evaluateTraining(op)) || succeeded(evaluateElementwise(op)) || succeeded(evaluateCheck(op)))
+      succeeded(evaluateSpatial(op)) || succeeded(evaluateTraining(op)) ||
+      succeeded(evaluateElementwise(op)) || succeeded(evaluateCheck(op)))
     return success();
   return op->emitOpError("is not known to the interpreter");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Synapses, their adjoints, and sums: the order of accumulation is part of what they mean.
+#include "Sums.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
 #include "spikeloom/Dialect/SNN/Interpreter/Interpreter.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -49,9 +50,8 @@ static Tensor linear(const Tensor &input, bool binary, const Tensor &weight, con
   return result;
 }
 
-/// The sum of terms of all output units in the order that `placement` gives: see the op description.
-static float placedSum(llvm::function_ref<float(int64_t)> term, int64_t units, int64_t group,
-                       int64_t perTile) {
+float spikeloom::snn::placedSum(llvm::function_ref<float(int64_t)> term, int64_t units, int64_t group,
+                                int64_t perTile) {
   constexpr int64_t kStrides = 16;
   auto tileSum = [&](int64_t first, int64_t lane) {
     float sum = 0.0f;

@@ -11,6 +11,7 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "spikeloom/Dialect/SNN/IR/AdjointContext.h"
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.h"
+#include "spikeloom/Dialect/SNN/IR/Spatial.h"
 
 #include "spikeloom/Dialect/SNN/IR/SNNInterfaces.h.inc"
 

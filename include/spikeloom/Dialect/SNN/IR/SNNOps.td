@@ -5,14 +5,8 @@
 
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
-include "mlir/Interfaces/SideEffectInterfaces.td"
-include "spikeloom/Dialect/SNN/IR/SNNAttributes.td"
-include "spikeloom/Dialect/SNN/IR/SNNInterfaces.td"
-
-class SNN_Op<string mnemonic, list<Trait> traits = []> : Op<SNN_Dialect, mnemonic, traits>;
-
-def SNN_Tensor : RankedTensorOf<[F32]>;
-def SNN_Differentiable : DeclareOpInterfaceMethods<SNN_DifferentiableOpInterface>;
+include "spikeloom/Dialect/SNN/IR/SNNOpBase.td"
+include "spikeloom/Dialect/SNN/IR/SpatialOps.td"
 
 //===----------------------------------------------------------------------===//
 // Time

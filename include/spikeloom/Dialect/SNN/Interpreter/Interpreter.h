@@ -41,6 +41,7 @@ private:
   llvm::LogicalResult evaluateNeuron(mlir::Operation *op);
   llvm::LogicalResult evaluateSynapse(mlir::Operation *op);
   llvm::LogicalResult evaluateEvents(mlir::Operation *op);
+  llvm::LogicalResult evaluateSpatial(mlir::Operation *op);
   llvm::LogicalResult evaluateTraining(mlir::Operation *op);
   llvm::LogicalResult evaluateElementwise(mlir::Operation *op);
   llvm::LogicalResult evaluateCheck(mlir::Operation *op);
