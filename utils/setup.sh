@@ -55,7 +55,7 @@ need_python() {
 base_packages=(ca-certificates clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools cmake ninja-build
   ccache nlohmann-json3-dev python3 python3-dev python3-venv)
 test_packages=(clang-format-22 libgtest-dev libgmock-dev)
-base_python=('numpy>=2' 'onnx>=1.17' 'nanobind>=2.4' 'safetensors>=0.5')
+base_python=('numpy>=2' 'onnx>=1.17' 'nanobind>=2.4' 'safetensors>=0.5' 'nir>=1.0.6')
 
 # configure: CMake runs only the first time; later changes Ninja sees itself. Both commands build with warnings as
 # errors, because a change of options would build everything again.

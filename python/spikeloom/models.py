@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import UsageError, UserError
+from .importers.nir_conventions import NirOptions
 
-FORMATS = (".onnx", ".mlir", ".mlirbc")
+IMPORTED = (".onnx", ".nir")
+FORMATS = (*IMPORTED, ".mlir", ".mlirbc")
 
 
 @dataclass(frozen=True)
@@ -20,40 +22,56 @@ class Model:
     path: Path
     state: Mapping[str, str] = field(default_factory=dict)
     as_: str | None = None
+    nir: NirOptions = field(default_factory=NirOptions)
 
     @property
     def is_onnx(self) -> bool:
-        """Whether the importer has to translate it."""
-        return self.path.suffix == ".onnx"
+        """Whether an importer has to translate it."""
+        return self.path.suffix in IMPORTED
+
+    def read(self, batch: int | None = None, steps: int | None = None, train_parameters: str | None = None):
+        """Translate the file; returns the importer's model, or raises its `ImportFailed` with all problems."""
+        from .importers import load_model
+
+        return load_model(
+            self.path, batch=batch, steps=steps, as_=self.as_, state=self.state, train_parameters=train_parameters,
+            nir=self.nir,
+        )
 
     def imported(self, batch: int | None = None, steps: int | None = None, train_parameters: str | None = None):
-        """Translate an ONNX file for a batch and a number of steps; returns the importer's model.
+        """Translate an ONNX or NIR file for a batch and a number of steps; returns the importer's model.
 
         Raises:
             UserError: with all problems of the file.
         """
-        from .importers import ImportFailed, load_onnx
+        from .importers import ImportFailed
 
-        pairs = [f"{source}={target}" for source, target in self.state.items()]
         try:
-            return load_onnx(
-                self.path, batch=batch, steps=steps, as_=self.as_, state=pairs, train_parameters=train_parameters
-            )
+            return self.read(batch, steps, train_parameters)
         except ImportFailed as error:
             raise UserError(str(error)) from error
 
 
-def load(path: str | Path, *, state: Mapping[str, str] | None = None, as_: str | None = None) -> Model:
+def load(
+    path: str | Path,
+    *,
+    state: Mapping[str, str] | None = None,
+    as_: str | None = None,
+    nir_dt: float | str | None = None,
+    nir_convention: str = "auto",
+    nir_reset: str | None = None,
+) -> Model:
     """Open a model.
 
     Args:
-        path: ``.onnx``, or ``.mlir`` / ``.mlirbc`` in the snn dialect.
+        path: ``.onnx``, ``.nir``, or ``.mlir`` / ``.mlirbc`` in the snn dialect.
         state: pairs of state input and output, where names do not tell.
         as_: ``step`` or ``sequence``, where the states do not tell.
+        nir_dt: time step of a NIR graph in seconds (1e-4 if None), or ``metadata``.
+        nir_convention: how a platform steps through NIR's equations: ``euler``, ``exponential``, ``norse``, …
+        nir_reset: ``value`` or ``subtract``, where the convention's own does not suit.
     """
     path = Path(path)
-    if path.suffix == ".nir":
-        raise UsageError(f"{path}: NIR files are not read by this version; export the model to ONNX")
     if path.suffix == ".loom":
         raise UsageError(f"{path} is compiled already; open it with spikeloom.Program, or give it to 'spikeloom run'")
     if path.suffix not in FORMATS:
@@ -61,5 +79,8 @@ def load(path: str | Path, *, state: Mapping[str, str] | None = None, as_: str |
     if not path.is_file():
         raise UserError(f"{path} does not exist or is not a file")
     if path.suffix != ".onnx" and (state or as_):
-        raise UsageError(f"{path}: states of an MLIR model are in the file; --state and --as are for ONNX")
-    return Model(path, dict(state or {}), as_)
+        raise UsageError(f"{path}: its states are in the file; --state and --as are for ONNX")
+    nir = NirOptions(nir_dt, nir_convention, nir_reset)
+    if path.suffix != ".nir" and nir != NirOptions():
+        raise UsageError(f"{path}: --nir-dt, --nir-convention and --nir-reset are for .nir files")
+    return Model(path, dict(state or {}), as_, nir)

@@ -137,4 +137,4 @@ def test_unknown_machine(spikeloom, net):
 def test_fixed_programs_keep_their_shape(spikeloom, loom, tmp_path):
     np.save(tmp_path / "in.npy", np.zeros((6, 4, 12), np.float32))
     result = spikeloom("run", loom, "--input=in.npy", "--batch=5", code=2)
-    assert "--batch=5: net.loom is made for batch 4; only ONNX files can be given another" in result.err
+    assert "--batch=5: net.loom is made for batch 4; only ONNX and NIR files can be given another" in result.err

@@ -16,7 +16,7 @@ from .options import add_model, open_model, positive
 def add_parser(verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("check", help="list every problem of a model; exit code 1 if it cannot be imported")
-    add_model(parser, ".onnx, .mlir")
+    add_model(parser, ".onnx, .nir, .mlir")
     parser.add_argument("--batch", type=positive, metavar="B", help="check for this batch")
     parser.add_argument("--steps", type=positive, metavar="T", help="check for this number of time steps")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -30,12 +30,11 @@ def main(options: argparse.Namespace) -> int:
         run_tool("snn-opt", [str(model.path), "-o", "/dev/null"])
         print(json.dumps({"model": options.model, "imported": True, "problems": []}) if options.json else "no problems")
         return EXIT_DONE
-    from ..importers import ImportFailed, load_onnx
+    from ..importers import ImportFailed
 
-    pairs = [f"{source}={target}" for source, target in options.state]
     imported = None
     try:
-        imported = load_onnx(model.path, batch=options.batch, steps=options.steps, as_=options.as_, state=pairs)
+        imported = model.read(options.batch, options.steps)
         problems = imported.problems
     except ImportFailed as failure:
         problems = failure.problems

@@ -25,7 +25,7 @@ from .options import (
 def add_parser(verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("compile", help="compile a model to an executable .loom file")
-    add_model(parser, ".onnx, .mlir")
+    add_model(parser, ".onnx, .nir, .mlir")
     parser.add_argument("-o", "--output", required=True, metavar="NET.loom", help="the file to write")
     parser.add_argument("--train", action="store_true", help="make a training step instead of inference")
     parser.add_argument("--quiet", action="store_true", help="no remarks")
@@ -48,7 +48,8 @@ def main(options: argparse.Namespace) -> int:
             remark(options, f"defaults: {source.steps} time steps (use --steps=T)")
     elif options.batch or options.steps:
         raise UsageError(
-            f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX"
+            f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX "
+            "and NIR"
         )
     goal = training(options) if options.train else None
     if not model.is_onnx:

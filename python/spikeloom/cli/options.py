@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from ..encoding import CODINGS
 from ..errors import UsageError
+from ..importers.nir_conventions import CONVENTIONS, DEFAULT_DT
 from ..models import Model, load
 from ..options import SGD, Adam, Events, Training, check_surrogate
 from ..session import Program, Session
@@ -85,6 +86,11 @@ def gain(text: str) -> float:
     return value
 
 
+def time_step(text: str) -> float | str:
+    """Parse a positive number of seconds, or `metadata`."""
+    return text if text == "metadata" else gain(text)
+
+
 def regex(text: str) -> str:
     """Check a regular expression."""
     try:
@@ -142,6 +148,15 @@ def add_model(parser: argparse.ArgumentParser, kinds: str) -> None:
     parser.add_argument(
         "--state", type=pair, action="append", default=[], metavar="IN=OUT", help="output OUT is the next value of IN"
     )
+    group = parser.add_argument_group("NIR files, which do not say how time passes")
+    group.add_argument(
+        "--nir-dt", type=time_step, metavar="SECONDS|metadata", help=f"time step (default: {DEFAULT_DT:g} s)"
+    )
+    group.add_argument(
+        "--nir-convention", choices=tuple(CONVENTIONS), default="auto", metavar="NAME",
+        help=f"how a platform steps: {', '.join(CONVENTIONS)} (default: auto, which is euler)",
+    )
+    group.add_argument("--nir-reset", choices=("value", "subtract"), help="(default: the convention's)")
 
 
 def add_compile(parser: argparse.ArgumentParser) -> None:
@@ -197,7 +212,10 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 def open_model(options: argparse.Namespace) -> Model:
     """Open the model that the options name."""
-    return load(options.model, state=dict(options.state), as_=options.as_)
+    return load(
+        options.model, state=dict(options.state), as_=options.as_, nir_dt=options.nir_dt,
+        nir_convention=options.nir_convention, nir_reset=options.nir_reset,
+    )
 
 
 def events(options: argparse.Namespace) -> Events:
@@ -262,7 +280,9 @@ def say_defaults(options: argparse.Namespace, *, machine: bool, engine: bool, su
 def check_onnx_only(options: argparse.Namespace) -> None:
     """Refuse for an MLIR model what its own types and attributes say."""
     if options.train_parameters is not None:
-        raise UsageError(f"--train-parameters is for ONNX; mark parameters of {options.model} with snn.trainable")
+        raise UsageError(
+            f"--train-parameters is for ONNX and NIR; mark parameters of {options.model} with snn.trainable"
+        )
 
 
 def check_batch(options: argparse.Namespace, session: Session) -> None:
@@ -273,5 +293,6 @@ def check_batch(options: argparse.Namespace, session: Session) -> None:
     ):
         if wanted is not None and wanted != found:
             raise UsageError(
-                f"--{name}={wanted}: {options.model} is made for {name} {found}; only ONNX files can be given another"
+                f"--{name}={wanted}: {options.model} is made for {name} {found}; only ONNX and NIR files can be given "
+                "another"
             )

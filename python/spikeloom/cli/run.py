@@ -37,7 +37,7 @@ from .summary import machine_text, overflow_text, tiles_text, write_profile
 def add_parser(verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("run", help="run a model on arrays")
-    add_model(parser, ".loom, .onnx, .mlir")
+    add_model(parser, ".loom, .onnx, .nir, .mlir")
     parser.add_argument(
         "--input",
         action="append",

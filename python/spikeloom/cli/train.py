@@ -46,7 +46,7 @@ from .summary import machine_text, overflow_text, tiles_text, write_profile
 def add_parser(verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("train", help="train a model on a data set")
-    add_model(parser, ".onnx, .mlir")
+    add_model(parser, ".onnx, .nir, .mlir")
     data = parser.add_argument_group("data")
     data.add_argument("--inputs", required=True, metavar="X", help=".npy [N, T, ...] (--encode: [N, ...]), .npz events")
     data.add_argument("--labels", required=True, metavar="Y.npy", help="classes [N]")

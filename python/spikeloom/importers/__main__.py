@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""`snn-import`: an .onnx file to .mlir, or with `--check` the list of everything that stands in the way."""
+"""`snn-import`: an .onnx or .nir file to .mlir, or with `--check` the list of everything that stands in the way."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from .model import Model, load_onnx
+from .model import Model
+from .nir_conventions import CONVENTIONS, DEFAULT_DT, NirOptions
+from .nir_model import load_model
 from .problems import ImportFailed, Problem
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="snn-import", description="Imports an ONNX step function (x, state...) -> (y, state...) as MLIR of the "
-        "snn dialect, or lists every problem of it.")
-    parser.add_argument("model", help="the .onnx file")
+        prog="snn-import", description="Imports an ONNX step function (x, state...) -> (y, state...) or a NIR graph as "
+        "MLIR of the snn dialect, or lists every problem of it.")
+    parser.add_argument("model", help="the .onnx or .nir file")
     parser.add_argument("-o", "--output", help="the .mlir file to write; default: beside the model, '-' for stdout")
     parser.add_argument("--check", action="store_true", help="list every problem and convert nothing")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -32,6 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="name of the model; default: the file's")
     parser.add_argument("--train-parameters", metavar="REGEX", help="the initializers to train; default: what the "
                         "exporter marks, else weights and biases")
+    parser.add_argument("--nir-dt", metavar="SECONDS|metadata",
+                        help=f"time step of a NIR graph; default: {DEFAULT_DT:g}")
+    parser.add_argument("--nir-convention", choices=tuple(CONVENTIONS), default="auto", metavar="NAME",
+                        help=f"how a platform steps through a NIR graph: {', '.join(CONVENTIONS)}")
+    parser.add_argument("--nir-reset", choices=("value", "subtract"), help="default: the convention's")
     return parser
 
 
@@ -39,8 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     """The command. 0 imported (warnings allowed), 1 the model is at fault, 2 wrong usage."""
     options = _parser().parse_args(arguments)
     try:
-        model = load_onnx(options.model, batch=options.batch, steps=options.steps, as_=options.as_,
-                          state=options.state, name=options.name, train_parameters=options.train_parameters)
+        nir = NirOptions(options.nir_dt, options.nir_convention, options.nir_reset)
+        model = load_model(options.model, batch=options.batch, steps=options.steps, as_=options.as_,
+                           state=options.state, name=options.name, train_parameters=options.train_parameters,
+                           nir=nir)
     except ImportFailed as failure:
         _report(options, failure.problems, None)
         return 1

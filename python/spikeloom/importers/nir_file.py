@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reads a NIR file. HDF5 groups become nodes of the `nir` package, one by one, so that all problems are told."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+
+import h5py
+import nir
+import numpy as np
+
+from .problems import ImportFailed, Problem, ProblemList, Source
+
+KINDS = ("Affine", "AvgPool2d", "Conv1d", "Conv2d", "CubaLI", "CubaLIF", "Delay", "Flatten", "I", "IF", "Input", "LI",
+         "LIF", "Linear", "Output", "Scale", "SumPool2d", "Threshold")
+NEURONS = ("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF")
+VERSIONS = (0, 1)
+MAX_BYTES = 1 << 32  # an array that a file may declare; more is a damaged or hostile file, not a network
+_POSITIVE = ("tau", "tau_syn", "tau_mem")
+
+
+@dataclass
+class RawNode:
+    """A node of the file, under its name in its own graph."""
+
+    name: str
+    node: nir.NIRNode
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The NIR primitive, such as `LIF`."""
+        return type(self.node).__name__
+
+
+@dataclass
+class RawGraph:
+    """A graph of the file; `nodes` may be graphs again. `path` is its dotted name, empty for the whole file."""
+
+    path: str
+    nodes: dict[str, RawNode | RawGraph]
+    edges: list[tuple[str, str]]
+    metadata: dict = field(default_factory=dict)
+
+
+def read_nir(path: str, problems: ProblemList) -> RawGraph:
+    """The graph of a file. What is wrong with single nodes goes to `problems`; without a graph, raises ImportFailed."""
+
+    def refuse(message: str) -> ImportFailed:
+        return ImportFailed(path, [*problems.items, Problem("error", message)])
+
+    if not os.path.exists(path):
+        raise refuse("the file does not exist")
+    if os.path.isdir(path):
+        raise refuse("this is a directory, a .nir file is needed")
+    try:
+        with h5py.File(path, "r") as file:
+            if "__type__" in file.attrs:
+                raise refuse("this is NIR data (recordings of nodes), not a NIR graph; give the graph's own file")
+            if not isinstance(file.get("node"), h5py.Group):
+                raise refuse("not a NIR file: it has no group 'node'; write it with nir.write")
+            _check_version(file, problems)
+            top = _read(file["node"], "", problems)
+    except OSError as error:
+        raise refuse(f"not a readable NIR file: {error} ({os.path.getsize(path)} bytes); write or copy it again") \
+            from error
+    except RecursionError as error:
+        raise refuse("its sub-graphs are nested too deep, or in a circle") from error
+    if isinstance(top, RawNode):  # nir.write also takes a single node
+        shape_in, shape_out = top.node.input_type["input"], top.node.output_type["output"]
+        return RawGraph("", {"input": RawNode("input", nir.Input(shape_in)), "node": top,
+                             "output": RawNode("output", nir.Output(shape_out))},
+                        [("input", "node"), ("node", "output")])
+    return top if top is not None else RawGraph("", {}, [])
+
+
+def _check_version(file: h5py.File, problems: ProblemList) -> None:
+    value = file["version"][()] if isinstance(file.get("version"), h5py.Dataset) else None
+    text = _text(value)
+    if text is None:
+        problems.warn("the file does not say its NIR version; it is read as version 1")
+        return
+    major = text.split(".")[0]
+    if not major.isdigit() or int(major) not in VERSIONS:
+        problems.error(f"the file is of NIR version '{text}'; versions {VERSIONS[0]}.x and {VERSIONS[-1]}.x are read. "
+                       "Write it with a nir package of such a version")
+
+
+def _read(group: h5py.Group, path: str, problems: ProblemList) -> RawNode | RawGraph | None:
+    """A node or graph; None if it is refused."""
+    kind = _text(group["type"][()]) if isinstance(group.get("type"), h5py.Dataset) else None
+    source = Source(path)
+    if kind is None:
+        problems.error("the node does not say its type", source)
+        return None
+    if kind == "NIRGraph":
+        return _read_graph(group, path, problems)
+    if kind not in KINDS:
+        problems.error(f"unknown kind of node '{kind}'; NIR has {', '.join(KINDS)} and NIRGraph", source)
+        return None
+    before = len(problems.items)
+    values = {key: _value(item, key, source, problems) for key, item in group.items()
+              if isinstance(item, h5py.Dataset) and key != "type"}
+    metadata = values.pop("metadata", None) or _metadata(group)
+    if kind in NEURONS:
+        _spread(values)
+    _check_fields(kind, values, source, problems)
+    if len(problems.items) > before and any(p.severity == "error" for p in problems.items[before:]):
+        return None
+    try:
+        node = nir.dict2NIRNode({"type": kind, **values})
+    except Exception as error:  # its checks are assertions and errors of many kinds
+        problems.error(f"this {kind} is refused by the nir package: {error or type(error).__name__}", source)
+        return None
+    _check_values(kind, values, source, problems)
+    return RawNode(path.rpartition(".")[2] if path else kind, node, metadata)
+
+
+def _read_graph(group: h5py.Group, path: str, problems: ProblemList) -> RawGraph:
+    graph = RawGraph(path, {}, [], _metadata(group))
+    place = f"sub-graph '{path}'" if path else "the graph"
+    nodes = group.get("nodes")
+    if isinstance(nodes, h5py.Group):
+        for key, item in nodes.items():
+            full = f"{path}.{key}" if path else key
+            if not isinstance(item, h5py.Group):
+                problems.error("it is no node (an array where a group is needed)", Source(full))
+                continue
+            found = _read(item, full, problems)
+            if isinstance(found, RawNode):
+                found.name = key
+            # A refused node keeps its place, so that edges to it are not blamed as well.
+            graph.nodes[key] = found if found is not None else RawNode(key, nir.Input(None))
+    else:
+        problems.error(f"{place} has no nodes")
+    edges = group.get("edges")
+    if not isinstance(edges, h5py.Dataset):
+        problems.error(f"{place} has no edges")
+    elif edges.size and (edges.ndim != 2 or edges.shape[1] != 2):
+        problems.error(f"the edges of {place} have shape {list(edges.shape)}; pairs of node names, [N, 2], are needed")
+    elif edges.size:
+        for pair in edges[()]:
+            names = [_text(name) for name in pair]
+            if None in names:
+                problems.error(f"{place} has an edge that is not two names: {list(pair)}")
+            else:
+                graph.edges.append((names[0], names[1]))
+    return graph
+
+
+def _metadata(group: h5py.Group) -> dict:
+    """The flat part of a metadata group."""
+    found = group.get("metadata")
+    if not isinstance(found, h5py.Group):
+        return {}
+    return {key: item[()] for key, item in found.items()
+            if isinstance(item, h5py.Dataset) and item.size is not None and item.size <= 1024}
+
+
+def _value(item: h5py.Dataset, key: str, source: Source, problems: ProblemList):
+    """An array, a number or a text."""
+    if item.dtype.kind in "OS" and item.shape == ():
+        return _text(item[()])
+    if item.dtype.kind not in "fiub":
+        problems.error(f"'{key}' holds {item.dtype}; numbers are needed", source)
+        return None
+    if item.size is None or item.nbytes > MAX_BYTES:
+        problems.error(f"'{key}' declares an array of shape {list(item.shape or ())} ({item.nbytes:.3g} bytes); at "
+                       f"most {MAX_BYTES:.3g} bytes are read", source)
+        return None
+    return item[()]
+
+
+def _text(value) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else None
+
+
+def _spread(values: dict) -> None:
+    """Scalars among the arrays of a neuron (some exporters write them) become arrays of its shape."""
+    shapes = [np.shape(v) for v in values.values() if np.ndim(v)]
+    for key, value in values.items():
+        if value is not None and not isinstance(value, str):
+            values[key] = np.array(np.broadcast_to(value, shapes[0])) if shapes and np.ndim(value) == 0 \
+                else np.asarray(value)
+
+
+def _check_fields(kind: str, values: dict, source: Source, problems: ProblemList) -> None:
+    """Names the parameters that are missing or that NIR does not know."""
+    if kind in ("Input", "Output"):
+        required, known = {"shape"}, {"shape"}
+    else:
+        fields = [f for f in dataclasses.fields(getattr(nir, kind))
+                  if f.init and f.name not in ("output_type", "metadata")]
+        required = {f.name for f in fields if f.default is dataclasses.MISSING} - {"input_type"}
+        if kind.startswith("Conv"):
+            required.discard("input_shape")
+            values.setdefault("input_shape", None)
+        known = {f.name for f in fields}
+    for name in sorted(required - set(values)):
+        problems.error(f"this {kind} lacks the parameter '{name}'", source)
+    for name in sorted(set(values) - known):
+        problems.error(f"this {kind} has the parameter '{name}', which NIR does not define", source)
+
+
+def _check_values(kind: str, values: dict, source: Source, problems: ProblemList) -> None:
+    for name, value in values.items():
+        if value is None or isinstance(value, str):
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+            problems.error(f"'{name}' holds {bad} values that are not finite", source)
+        elif name in _POSITIVE and kind in NEURONS and array.size and array.min() <= 0:
+            problems.error(f"the time constant '{name}' must be positive; its least value is {array.min():.6g}", source)
+        elif kind == "Delay" and array.size and array.min() < 0:
+            problems.error(f"a delay cannot be negative; its least value is {array.min():.6g}", source)
