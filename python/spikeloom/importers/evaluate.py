@@ -65,7 +65,7 @@ def evaluate(op: Op, a: list[np.ndarray], batch: int) -> list[np.ndarray]:
     if kind == "const":
         return [np.full((batch, width), op.attrs["value"], F32)]
     if kind == "broadcast":
-        return [np.broadcast_to(op.params["value"].value, (batch, width))]
+        return [np.broadcast_to(np.repeat(op.params["value"].value, op.attrs.get("inner", 1)), (batch, width))]
     if kind == "linear":
         rows = a[0] @ op.params["weight"].value.T
         return [rows + op.params["bias"].value if "bias" in op.params else rows]
@@ -83,11 +83,64 @@ def evaluate(op: Op, a: list[np.ndarray], batch: int) -> list[np.ndarray]:
         return [a[0].astype(F32)]
     if kind == "select":
         return [np.where(a[0], a[1], a[2])]
+    if kind == "slice":
+        return [_slice(a[0], **op.attrs)]
+    if kind == "concat":
+        return [np.concatenate(a, 1)]
+    if kind == "conv":
+        return [_convolve(op, a[0])]
+    if kind == "softmax":
+        return [_softmax(a[0], op.attrs.get("log", False))]
     if kind == "integrator":
         return [_integrate(op, a[0], a[1], op.attrs)]
     if kind == "neuron":
         return _neuron(op, a[0], a[1])
     raise AssertionError(f"operation {kind} has no evaluation")
+
+
+def _slice(x: np.ndarray, shape: tuple, offsets: tuple, sizes: tuple, strides: tuple, fill: float) -> np.ndarray:
+    """Part of rows seen as `shape`; positions outside read `fill`."""
+    view = x.reshape(-1, *shape)
+    inside = np.ones([1] * view.ndim, bool)
+    for axis, (extent, offset, size, stride) in enumerate(zip(shape, offsets, sizes, strides, strict=True), 1):
+        places = offset + stride * np.arange(size)
+        valid = (places >= 0) & (places < extent)
+        inside = inside & valid.reshape([-1 if i == axis else 1 for i in range(view.ndim)])
+        view = np.take(view, np.clip(places, 0, extent - 1), axis)
+    return np.where(inside, view, F32(fill)).reshape(len(x), -1)
+
+
+def convolution_size(extents: tuple, kernel: tuple, strides: tuple, padding: tuple, dilations: tuple) -> list[int]:
+    """Extents of a convolution's result; `padding` holds all low sides, then all high sides."""
+    rank = len(kernel)
+    return [(extents[i] + padding[i] + padding[rank + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1
+            for i in range(rank)]
+
+
+def _convolve(op: Op, x: np.ndarray) -> np.ndarray:
+    """Rows `[batch, C*H*W]` convolved to `[batch, out*Ho*Wo]`: one slice for each kernel position, then a product."""
+    weight, groups = op.params["weight"].value, op.attrs["groups"]
+    channels, *extents = op.attrs["input"]
+    kernel, strides, dilations = weight.shape[2:], op.attrs["strides"], op.attrs["dilations"]
+    padding = op.attrs["padding"]
+    sizes = convolution_size(tuple(extents), kernel, strides, padding, dilations)
+    taps = []
+    for place in np.ndindex(*kernel):
+        offsets = [d * k - p for d, k, p in zip(dilations, place, padding[:len(place)], strict=True)]
+        tap = _slice(x, (channels, *extents), (0, *offsets), (channels, *sizes), (1, *strides), 0.0)
+        taps.append(tap.reshape(len(x), groups, channels // groups, -1))
+    columns = np.stack(taps, 3).reshape(len(x), groups, weight[0].size, -1)
+    result = weight.reshape(groups, len(weight) // groups, -1) @ columns
+    result = result.reshape(len(x), len(weight), -1)
+    if "bias" in op.params:
+        result = result + op.params["bias"].value[:, None]
+    return result.reshape(len(x), -1)
+
+
+def _softmax(x: np.ndarray, log: bool) -> np.ndarray:
+    shifted = x - x.max(1, keepdims=True)
+    total = np.exp(shifted).sum(1, keepdims=True)
+    return shifted - np.log(total) if log else np.exp(shifted) / total
 
 
 def _coefficient(op: Op, role: str, attrs: dict):

@@ -26,13 +26,17 @@ from .problems import Source
 
 @dataclass(eq=False)
 class Parameter:
-    """A named buffer of the model: weights `[out, in]`, per-neuron values `[N]` or a scalar `[]`."""
+    """A named buffer of the model: weights `[out, in]`, per-neuron values `[N]` or a scalar `[]`.
+
+    `density` is below 1 for a matrix that is mostly zeros on purpose (masked weights, constant selections).
+    """
 
     name: str
     value: np.ndarray
     trainable: bool = False
     note: str = ""
     transposed: bool = False
+    density: float = 1.0
 
 
 @dataclass(eq=False)

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from .emit import emit, state_outputs
-from .ir import Op, Parameter, Step, Value, copy_step
+from .ir import Op, Parameter, State, Step, Trace, Value, copy_step
 from .onnx_graph import SourceGraph, check_valid, load_graph
-from .parameters import ParameterTable, finish_parameters
+from .parameters import finish_parameters
 from .problems import ImportFailed, Problem, ProblemList, Source
 from .raise_neurons import raise_neurons, spike_tests
-from .states import pair_states
-from .translate import Translator
+from .tracing import trace_graph
 from .verify import find_difference
 
 _NEURONS = ("neuron", "integrator")
@@ -131,42 +130,39 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
             problems.error(f"--state {item}: write it as IN=OUT")
         pairs[source] = target
     graph = load_graph(path, problems)
-    file_batch = _file_batch(graph, batch, problems)
-    pairing = pair_states(graph, pairs, problems)
-    if as_ == "sequence" and pairing.pairs:
-        problems.error("--as=sequence: whole sequences are not imported yet, step functions are; this model has the "
-                       f"states {', '.join(pairing.pairs)}")
-    if all(port.name in pairing.pairs for port in graph.inputs):
-        problems.error("every input is a state, so there is no sequence to run over; a step function takes "
-                       "(x, state...)")
-    is_sequence = not pairing.pairs and as_ != "step" and steps is None
-    table = ParameterTable(graph, problems, train)
-    step = Translator(graph, table, file_batch, problems).run(pairing.pairs, is_sequence)
+    traced = trace_graph(graph, problems, batch=batch, steps=steps, state=pairs, as_=as_, train=train)
+    step = _step_of(traced.trace, graph, as_ != "step" and steps is None, problems) if traced is not None else None
     if step is not None and not problems.has_errors:
         check_valid(path, graph.model, problems)
     if step is None or problems.has_errors:
         return None
     _warn_memoryless(step, problems)
-    step = _raised_and_verified(graph, step, file_batch, problems)
+    step = _raised_and_verified(graph, step, step.batch, problems)
     if step is None:
         return None
-    finish_parameters(step, table)
-    return Model(path, name or Path(path).stem, step, batch or file_batch, steps or 1, pairing=pairing.how)
+    finish_parameters(step, traced.table)
+    return Model(path, name or Path(path).stem, step, batch or step.batch, steps or 1, pairing=traced.pairing.how)
 
 
-def _file_batch(graph: SourceGraph, batch: int | None, problems: ProblemList) -> int:
-    """The batch of the file; a dynamic one is what the user asks for, else 1."""
-    sizes = {p.dims[0] for p in graph.inputs if p.dims}
-    fixed = sorted(s for s in sizes if isinstance(s, int))
-    if len(fixed) > 1:
-        sizes_text = ", ".join(map(str, fixed))
-        problems.error(f"the inputs have different batch sizes ({sizes_text} as their first dimension); a step "
-                       "function takes [batch, features] for every input and state")
-    if fixed:
-        return fixed[0]
-    if batch is None and graph.inputs:
-        problems.note("the batch of the file is dynamic; 1 is used unless --batch says otherwise")
-    return batch or 1
+def _step_of(trace: Trace, graph: SourceGraph, may_be_static: bool, problems: ProblemList) -> Step | None:
+    """The trace of a step function, or of a graph without time, as a step."""
+    if any("T" in port.axes for port in [*trace.inputs, *trace.outputs]):
+        problems.error("whole sequences are not imported yet, step functions (x, state...) -> (y, state...) are")
+        return None
+    outputs = {o.name: o.rows[0] for o in trace.outputs}
+    rows = {i.name: i.rows[0] for i in trace.inputs}
+    types = {p.name: p.dtype for p in graph.inputs}
+    states = [State(n, trace.pairs[n], v, outputs[trace.pairs[n]], is_bool=types[n] == "bool")
+              for n, v in rows.items() if n in trace.pairs]
+    if len(states) == len(rows):
+        problems.error("every input is a state, so there is no sequence to run over; a step function takes "
+                       "(x, state...)")
+        return None
+    written = [(n, v) for i, (n, v) in enumerate(outputs.items()) if i == 0 or n not in trace.pairs.values()]
+    step = Step(trace.name, trace.batch, [v for n, v in rows.items() if n not in trace.pairs], states, written,
+                trace.ops, not states and may_be_static)
+    step.clean()
+    return step
 
 
 def _raised_and_verified(graph: SourceGraph, step: Step, batch: int, problems: ProblemList) -> Step | None:

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Reads an ONNX file into a list of nodes that depend on its inputs, with everything else evaluated.
-
-Exporters leave very different amounts of constant arithmetic behind (`Clip(beta, 0, 1)`, `Exp(-1/tau)`,
-`Identity` aliases of merged initializers, `Constant` nodes). Here all of it becomes arrays, so that the
-later steps see only what depends on the inputs, and each array still knows the initializers it came from.
-"""
+"""Reads an ONNX file into nodes with plain Python attributes, constants, and what exporters say about them."""
 
 from __future__ import annotations
 
@@ -19,7 +14,6 @@ import onnx.checker
 import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from .problems import ImportFailed, Problem, ProblemList, Source
 from .sources import metadata, node_source
@@ -27,10 +21,6 @@ from .sources import metadata, node_source
 _SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
 _FOLDED = "pkg.onnxscript.optimizer.folded_from"
-# Results of these never depend on their operands alone, or are too large to be constants.
-_NEVER_FOLD = {"Loop", "Scan", "If", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike",
-               "Bernoulli", "Multinomial", "SequenceEmpty"}
-_FOLD_LIMIT = 1 << 26
 
 
 @dataclass(eq=False)
@@ -45,14 +35,25 @@ class Const:
 
 @dataclass(eq=False)
 class Node:
-    """An ONNX node that depends on the graph's inputs. Attributes are plain Python values."""
+    """An ONNX node. Attributes are plain Python values, arrays, or a `Body`."""
 
     op: str
     inputs: list[str]
     outputs: list[str]
     attrs: dict
     source: Source
-    domain: str = ""
+    domain: str
+    proto: onnx.NodeProto
+
+
+@dataclass(eq=False)
+class Body:
+    """The graph of a Loop, Scan or If; it may use values of the graphs around it."""
+
+    inputs: list[str]
+    outputs: list[str]
+    nodes: list[Node]
+    constants: dict[str, Const]
 
 
 @dataclass
@@ -135,10 +136,21 @@ def _has_damaged_text(graph: onnx.GraphProto) -> bool:
 
 
 def load_graph(path: str, problems: ProblemList) -> SourceGraph:
-    """Reads the file and evaluates all constant nodes; what cannot be evaluated is reported as a problem."""
+    """Reads the file; what cannot be read is reported as a problem."""
     model = read_model(path)
     graph = model.graph
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    body = _body(graph, problems)
+    inputs = [_port(v) for v in graph.input if v.name not in body.constants]
+    outputs = [_port(v) for v in graph.output]
+    _check_defined(body, {p.name for p in inputs}, problems)
+    marks, folded = _parameter_marks(graph)
+    return SourceGraph(path, graph.name, opset, inputs, outputs, body.nodes, body.constants, marks, folded,
+                       _state_pairs(model), model)
+
+
+def _body(graph: onnx.GraphProto, problems: ProblemList) -> Body:
+    """Nodes and initializers of a graph; `Constant` nodes become constants."""
     constants: dict[str, Const] = {}
     for tensor in graph.initializer:
         try:
@@ -148,13 +160,31 @@ def load_graph(path: str, problems: ProblemList) -> SourceGraph:
             constants[tensor.name] = Const(np.zeros((), np.float32), (tensor.name,), True)
     for sparse in graph.sparse_initializer:
         problems.error(f"initializer '{sparse.values.name}' is a sparse tensor; store it as a dense one")
-    inputs = [_port(v) for v in graph.input if v.name not in constants]
-    nodes = _fold(model, {p.name for p in inputs}, constants, opset, problems)
-    outputs = [_port(v) for v in graph.output]
-    _check_defined(nodes, outputs, inputs, constants, problems)
-    marks, folded = _parameter_marks(graph)
-    return SourceGraph(path, graph.name, opset, inputs, outputs, nodes, constants, marks, folded,
-                       _state_pairs(model), model)
+    nodes = []
+    for proto in graph.node:
+        source = node_source(proto)
+        try:
+            attrs = {a.name: _attribute(a, problems) for a in proto.attribute}
+        except (LookupError, TypeError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+            problems.error(f"{proto.op_type} has an attribute that cannot be decoded: {error}", source)
+            attrs = {}
+        value = _literal(attrs) if proto.op_type == "Constant" else None
+        if value is not None and len(proto.output) == 1:
+            constants[proto.output[0]] = Const(value, (), False, source)
+        else:
+            nodes.append(Node(proto.op_type, list(proto.input), list(proto.output), attrs, source, proto.domain, proto))
+    return Body([v.name for v in graph.input], [v.name for v in graph.output], nodes, constants)
+
+
+def _literal(attrs: dict) -> np.ndarray | None:
+    """The array of a `Constant` node, in any of the forms it has."""
+    if isinstance(attrs.get("value"), np.ndarray):
+        return attrs["value"]
+    for key, dtype in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64),
+                       ("value_ints", np.int64)):
+        if key in attrs:
+            return np.asarray(attrs[key], dtype)
+    return None
 
 
 def _port(value: onnx.ValueInfoProto) -> Port:
@@ -165,73 +195,31 @@ def _port(value: onnx.ValueInfoProto) -> Port:
     return Port(value.name, dims, tensor.elem_type)
 
 
-def _attribute(attribute: onnx.AttributeProto):
+def _attribute(attribute: onnx.AttributeProto, problems: ProblemList):
     value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, onnx.GraphProto):
+        return _body(value, problems)
     if isinstance(value, onnx.TensorProto):
         return numpy_helper.to_array(value)
+    if isinstance(value, list):
+        return [v.decode() if isinstance(v, bytes) else v for v in value]
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _fold(model, input_names: set[str], constants: dict[str, Const], opset: int,
-          problems: ProblemList) -> list[Node]:
-    """Splits the nodes into constant ones (evaluated into `constants`) and the rest (returned in order)."""
-    kept: list[Node] = []
-    for proto in model.graph.node:
-        source = node_source(proto)
-        used = [n for n in proto.input if n]
-        foldable = proto.op_type not in _NEVER_FOLD and proto.domain in ("", "ai.onnx")
-        if foldable and all(n in constants for n in used) and _evaluate(proto, used, constants, model, source):
-            continue
-        try:
-            attrs = {a.name: _attribute(a) for a in proto.attribute}
-        except (LookupError, TypeError, ValueError) as error:  # UnicodeDecodeError is a ValueError
-            problems.error(f"{proto.op_type} has an attribute that cannot be decoded: {error}", source)
-            attrs = {}
-        kept.append(Node(proto.op_type, list(proto.input), list(proto.output), attrs, source, proto.domain))
-    return kept
-
-
-def _evaluate(proto, used: list[str], constants: dict[str, Const], model, source: Source) -> bool:
-    """Runs one node on constants with the reference implementation; False if that is not possible."""
-    outputs = [o for o in proto.output if o]
-    if not outputs:
-        return False
-    if proto.op_type == "Identity" and len(used) == 1:
-        constants[outputs[0]] = constants[used[0]]
-        return True
-    values = {n: constants[n].value for n in used}
-    if sum(v.size for v in values.values()) > _FOLD_LIMIT:
-        return False
-    graph = onnx.helper.make_graph(
-        [proto], "constant",
-        [onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
-         for n, v in values.items()],
-        [onnx.ValueInfoProto(name=o) for o in outputs])
-    single = onnx.helper.make_model(graph, opset_imports=list(model.opset_import))
-    try:
-        with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(single).run(None, values)
-    except Exception:  # unimplemented or ill-formed: the node stays and is reported where it is used
-        return False
-    names: dict[str, None] = {}
-    for name in used:
-        names.update(dict.fromkeys(constants[name].names))
-    for output, value in zip(outputs, results, strict=True):
-        constants[output] = Const(np.asarray(value), tuple(names), False, source)
-    return True
-
-
-def _check_defined(nodes, outputs, inputs, constants, problems: ProblemList) -> None:
+def _check_defined(body: Body, around: set[str], problems: ProblemList) -> None:
     """A file whose nodes use values that nobody makes is damaged; say so instead of failing later."""
-    known = {p.name for p in inputs} | set(constants)
-    for node in nodes:
+    known = around | set(body.inputs) | set(body.constants)
+    for node in body.nodes:
         for name in node.inputs:
             if name and name not in known:
                 problems.error(f"{node.op} uses '{name}', which no node before it makes", node.source)
+        for inner in node.attrs.values():
+            if isinstance(inner, Body):
+                _check_defined(inner, known, problems)
         known.update(node.outputs)
-    for port in outputs:
-        if port.name not in known:
-            problems.error(f"no node makes the output '{port.name}'")
+    for name in body.outputs:
+        if name not in known:
+            problems.error(f"no node makes the output '{name}'")
 
 
 def check_valid(path: str, model: onnx.ModelProto, problems: ProblemList) -> None:

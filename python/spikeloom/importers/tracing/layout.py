@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Which axis of an input is the batch and which is time: nothing in a file says it, so the likely ones are tried.
+
+A wrong assumption shows: a graph that takes `x[:, t]` cannot run with the batch there. So the candidates of the first
+input, likeliest first, are tried until the whole graph has a translation; the other inputs follow from its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+from ..onnx_graph import Port, SourceGraph
+from ..problems import ProblemList
+
+INPUT_TYPES = {"float", "bool", "uint8", "float16", "double", "bfloat16", "int64", "int32"}
+DEFAULT_STEPS = 5
+_LARGEST = 1 << 24
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Axes of an input: `axes` as in `TraceInput`, with `(TB)` where the file has both in one; `extents` of each."""
+
+    name: str
+    axes: str
+    extents: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def plain_axes(self) -> str:
+        """One letter for each extent."""
+        return self.axes.replace("(", "").replace(")", "")
+
+    @property
+    def batch(self) -> int:
+        """The number of samples."""
+        return self.extents[self.plain_axes.index("B")]
+
+    @property
+    def length(self) -> int:
+        """The number of time steps, 0 without time."""
+        return self.extents[self.plain_axes.index("T")] if "T" in self.axes else 0
+
+    @property
+    def fold(self) -> tuple[int, int]:
+        """The axes that are one in the file."""
+        if "(" in self.axes:
+            low = self.axes.index("(")
+            return low, self.axes.index(")") - 1
+        return self.plain_axes.index("B"), self.plain_axes.index("B") + 1
+
+
+class Layouts:
+    """The candidates for a graph, with dynamic dimensions as the user says."""
+
+    def __init__(self, graph: SourceGraph, pairs: dict[str, str], batch: int | None, steps: int | None,
+                 as_: str | None, problems: ProblemList) -> None:
+        self.ports, self.pairs, self.problems = graph.inputs, pairs, problems
+        self.batch, self.steps = batch, steps
+        self.forms = {"step": ("BN", "BCN", "BCHW"), "sequence": ("TBN", "BTN", "TBCHW", "BTCHW", "BN", "BCHW")}.get(
+            as_ or "", ("BN", "TBN", "BTN", "BCN", "BCHW", "TBCHW", "BTCHW"))
+        self.is_valid = self._check()
+
+    def _check(self) -> bool:
+        before = len([p for p in self.problems.items if p.severity == "error"])
+        for port in self.ports:
+            if port.dtype not in INPUT_TYPES:
+                self.problems.error(f"input '{port.name}' has type {port.dtype}; inputs are float32, float16, bool, "
+                                    "uint8 or int64 of small numbers")
+            elif port.dims is None:
+                self.problems.error(f"input '{port.name}' has unknown shape; export it with its dimensions")
+            elif len(port.dims) < 2 or len(port.dims) > 5:
+                self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; inputs are [batch, features], "
+                                    "[time, batch, features], or images instead of features")
+            elif not isinstance(port.dims[-1], int):
+                self.problems.error(f"input '{port.name}' has the dynamic feature dimension '{port.dims[-1]}'; export "
+                                    "it with a fixed one")
+            elif any(isinstance(d, int) and d <= 0 for d in port.dims):
+                self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; every dimension must be at "
+                                    "least 1")
+            elif prod(d for d in port.dims if isinstance(d, int)) > _LARGEST:
+                self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; more than {_LARGEST} numbers "
+                                    "are not supported")
+        return len([p for p in self.problems.items if p.severity == "error"]) == before
+
+    def candidates(self) -> Iterator[list[Layout]]:
+        """Layouts of all inputs, likeliest first."""
+        first = next((p for p in self.ports if p.name not in self.pairs), None)
+        if first is None or not self.is_valid:
+            return
+        for axes in self._forms(first):
+            found = self._of_all(first, self._layout(first, axes))
+            if found:
+                yield found
+
+    def folded(self, wanted: list[list[int]]) -> Iterator[list[Layout]]:
+        """Layouts with time and batch in one axis, for graphs that reshape it into shapes like those in `wanted`."""
+        first = self.ports[0] if self.ports else None
+        if first is None or not isinstance(first.dims[0], int) or not self.is_valid:
+            return
+        total = first.dims[0]
+        tried = set()
+        for shape in wanted:
+            for a, b in pairwise(shape):
+                if a * b != total or (a, b) in tried or min(a, b) < 1:
+                    continue
+                tried.add((a, b))
+                letters = "CHW"[:len(first.dims) - 1] if len(first.dims) > 2 else "N"
+                rest = tuple(int(d) for d in first.dims[1:])
+                for axes in ("(BT)", "(TB)"):
+                    layout = Layout(first.name, axes + letters, (a, b, *rest), (total, *rest), first.dtype)
+                    found = self._of_all(first, layout)
+                    if found:
+                        yield found
+
+    def _forms(self, port: Port) -> list[str]:
+        forms = [f for f in self.forms if len(f) == len(port.dims)]
+        named = [f for f in forms if all(isinstance(d, int) or _means(d, a) for d, a in zip(port.dims, f, strict=True))]
+        return named or forms
+
+    def _layout(self, port: Port, axes: str) -> Layout:
+        dims = []
+        for dim, letter in zip(port.dims, axes, strict=True):
+            if isinstance(dim, int):
+                dims.append(dim)
+            else:
+                dims.append({"B": self.batch or 1, "T": self.steps or DEFAULT_STEPS}.get(letter, 0))
+        return Layout(port.name, axes, tuple(dims), tuple(dims), port.dtype)
+
+    def _of_all(self, first: Port, layout: Layout) -> list[Layout] | None:
+        """The other inputs beside the first: sequences like it, or states and static inputs of the same batch."""
+        found = []
+        for port in self.ports:
+            made = layout if port is first else self._beside(port, layout)
+            if made is None or 0 in made.extents:
+                return None
+            found.append(made)
+        return found
+
+    def _beside(self, port: Port, first: Layout) -> Layout | None:
+        batch, rank = first.batch, len(port.dims)
+        if port.name not in self.pairs and first.length and rank == len(first.shape):
+            same = self._layout(port, first.axes) if "(" not in first.axes else None
+            if same is not None and same.batch == batch and same.length == first.length:
+                return same
+        for axes in {2: ("BN",), 3: ("CBN", "BCN"), 4: ("BCHW", "LBCN"), 5: ("LBCHW", "BLCHW")}[rank]:
+            made = self._layout(port, axes)
+            if made.batch == batch:
+                return made
+        return None
+
+    def tell_defaults(self, layouts: list[Layout]) -> None:
+        """Notes on dynamic dimensions that got a default, and on types that are computed in float32."""
+        for port, layout in zip(self.ports, layouts, strict=True):
+            dynamic = {a for a, d in zip(layout.axes, port.dims, strict=False) if not isinstance(d, int)}
+            if "B" in dynamic and self.batch is None:
+                self.problems.note("the batch of the file is dynamic; 1 is used unless --batch says otherwise")
+            if "T" in dynamic and self.steps is None:
+                self.problems.note(f"the number of time steps of the file is dynamic; {DEFAULT_STEPS} are used unless "
+                                   "--steps says otherwise")
+            if port.dtype in ("float16", "double", "bfloat16"):
+                self.problems.note(f"input '{port.name}' has type {port.dtype}; the model is computed in float32")
+
+
+def _means(name: str, letter: str) -> bool:
+    """Whether the name of a dynamic dimension fits an axis: names that say nothing fit batch and time."""
+    text = name.lower()
+    if letter not in "BT":
+        return False
+    if text.startswith(("b", "n")):
+        return letter == "B"
+    if text.startswith(("t", "s", "l")):
+        return letter == "T"
+    return True
+
+
+def _text(dims) -> str:
+    return "x".join(map(str, dims))

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What each ONNX operator means: tables from operator name to a function of the tracer."""
+
+from . import arithmetic, linear, shapes
+from .control import CONTROL
+
+# name -> function(tracer, node, operands): the result, or a list of all results.
+OPERATORS = {**shapes.OPERATORS, **arithmetic.OPERATORS, **linear.OPERATORS}
+
+__all__ = ["CONTROL", "OPERATORS"]
