@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import MutableMapping
+
 import numpy as np
 
-from .ir import Op, Step
+from .ir import Op, Program, Scan, Step, Value
 
 F32 = np.float32
 
@@ -38,11 +41,7 @@ def run_step(step: Step, inputs: dict[str, np.ndarray], states: dict[str, np.nda
     for state in step.states:
         values[id(state.value)] = states[state.name].astype(F32)
     batch = next((a.shape[0] for a in values.values()), step.batch)
-    with np.errstate(all="ignore"):
-        for op in step.ops:
-            results = evaluate(op, [values[id(v)] for v in op.operands], batch)
-            for value, array in zip(op.results, results, strict=True):
-                values[id(value)] = array
+    run_ops(step.ops, values, batch)
     outputs = {name: values[id(v)] for name, v in step.outputs}
     return outputs, {s.name: values[id(s.next)] for s in step.states}
 
@@ -56,6 +55,49 @@ def run_steps(step: Step, sequences: dict[str, np.ndarray], states: dict[str, np
         for name, value in outputs.items():
             stacked[name].append(value)
     return {n: np.stack(v) for n, v in stacked.items()}, states
+
+
+def run_program(program: Program, inputs: dict[str, np.ndarray], states: dict[str, np.ndarray]) -> tuple[dict, dict]:
+    """A whole program on rows `[T, batch, width]` or `[batch, width]`: (outputs, states at the end) by name."""
+    values = {id(p.value): inputs[p.name].astype(F32) for p in program.inputs}
+    values.update((id(s.value), states[s.name].astype(F32)) for s in program.states)
+    batch = next((a.shape[-2] for a in values.values()), program.batch)
+    for item in program.items:
+        if isinstance(item, Scan):
+            _run_scan(item, values, batch)
+        else:
+            run_ops([item], values, batch)
+    return {p.name: values[id(p.value)] for p in program.outputs}, {s.name: values[id(s.final)] for s in program.states}
+
+
+def _run_scan(scan: Scan, values: dict[int, np.ndarray], batch: int) -> None:
+    carried = [values[id(s.init)] if isinstance(s.init, Value) else np.full((batch, s.value.width), s.init, F32)
+               for s in scan.states]
+    rows: list[dict[int, np.ndarray]] = [{} for _ in range(scan.steps)]
+    for t in reversed(range(scan.steps)) if scan.reverse else range(scan.steps):
+        inner = ChainMap({}, values)
+        inner.update((id(row), values[id(outer)][t]) for outer, row in scan.sequences)
+        inner.update((id(s.value), a) for s, a in zip(scan.states, carried, strict=True))
+        run_ops(scan.ops, inner, batch)
+        carried = [inner[id(s.next)] for s in scan.states]
+        rows[t] = {id(row): inner[id(row)] for row, _ in scan.stacked}
+    for row, outer in scan.stacked:
+        values[id(outer)] = np.stack([r[id(row)] for r in rows])
+    values.update((id(s.final), a) for s, a in zip(scan.states, carried, strict=True))
+
+
+def run_ops(ops: list[Op], values: MutableMapping[int, np.ndarray], batch: int) -> None:
+    """Evaluates operations in order; `values` holds arrays by the `id` of a value."""
+    with np.errstate(all="ignore"):
+        for op in ops:
+            results = evaluate(op, [values[id(v)] for v in op.operands], batch)
+            for value, array in zip(op.results, results, strict=True):
+                values[id(value)] = array
+
+
+def agree(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal but for the rounding of constants that were folded in another order."""
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True))
 
 
 def evaluate(op: Op, a: list[np.ndarray], batch: int) -> list[np.ndarray]:

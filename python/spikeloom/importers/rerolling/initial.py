@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What the states of a found loop start from.
+
+The exporters fold the states of the first step away when they are constants, so a file often does not say what they
+were. The unrolled trace still tells: the value that the loop computes in each step must be the trace's. Candidates
+are tried until as many values agree as possible.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+
+import numpy as np
+
+from ..evaluate import agree, evaluate, run_ops
+from ..ir import ScanState, Value
+from .body import Body
+from .families import Analysis, Family
+
+_STEPS = 6  # of the loop that are looked at: more than any delay line of the files that are known
+_NEUTRAL = {"mul": 1.0, "max": -3.4028234663852886e38, "min": 3.4028234663852886e38}
+
+
+class InitialValues:
+    """Chooses initial values for the states of a body.
+
+    `outside` are values of the trace that no step takes part in, `arrays` the trace's values for random inputs by id.
+    """
+
+    def __init__(self, body: Body, analysis: Analysis, outside: list[Value], arrays: dict[int, np.ndarray]) -> None:
+        self.body = body
+        self.outside = outside
+        self.arrays = arrays
+        self.batch = next(iter(arrays.values())).shape[0]
+        self.known = analysis.known
+        self.level_of = analysis.level_of
+        self.steps = min(_STEPS, body.schedule.steps)
+
+    def choose(self) -> None:
+        """Sets `init` of every state."""
+        choices = {key: self._candidates(*key) for key in self.body.states}
+        for key, state in self.body.states.items():
+            state.init = choices[key][0]
+        best = self._agreement()
+        improved = True
+        while improved and best[0] < best[1]:
+            improved = False
+            for key, state in self.body.states.items():
+                current = state.init
+                for candidate in choices[key]:
+                    if candidate is current:
+                        continue
+                    state.init = candidate
+                    found = self._agreement()
+                    if found[0] > best[0]:
+                        best, current, improved = found, candidate, True
+                state.init = current
+
+    def _candidates(self, family: Family, age: int) -> list[Value | float]:
+        """What the trace has in that place, zero, values from outside of this width, constants of the loop."""
+        found: list[Value | float] = []
+        before = self.known.get((family, -self.body.schedule.shift[family] - age))
+        if before is not None and self.level_of(before) < 0:
+            found.append(_number(before))
+        found.append(0.0)
+        found += [_number(v) for v in self.outside if v.width == family.width and v.dtype == "f32"]
+        for op in self.body.scan.ops:
+            if op.result.width == family.width:
+                if op.kind in ("const", "broadcast"):
+                    found.append(_number(op.result))
+                elif op.kind in _NEUTRAL:
+                    found.append(_NEUTRAL[op.kind])
+        found.append(1.0)
+        unique: dict[object, Value | float] = {}
+        for candidate in found:
+            unique.setdefault(id(candidate) if isinstance(candidate, Value) else float(candidate), candidate)
+        return list(unique.values())
+
+    def _agreement(self) -> tuple[int, int]:
+        """How many known values of the first steps agree, and how many there are."""
+        schedule, scan = self.body.schedule, self.body.scan
+        carried = {id(s.value): self._initial(s) for s in scan.states}
+        good = total = 0
+        for step in range(self.steps):
+            values = ChainMap({}, carried, self.arrays)
+            for family in schedule.families:
+                if family.is_tap:
+                    values[id(self.body.values[family, 0])] = self.arrays[id(family.members[step])]
+            run_ops(scan.ops, values, self.batch)
+            for family in schedule.families:
+                expected = self.known.get((family, step - schedule.shift[family]))
+                if expected is not None and not family.is_tap:
+                    total += 1
+                    good += agree(values[id(self.body.values[family, 0])], self.arrays[id(expected)])
+            carried = {id(s.value): values[id(s.next)] for s in scan.states}
+        return good, total
+
+    def _initial(self, state: ScanState) -> np.ndarray:
+        if isinstance(state.init, Value):
+            return self.arrays[id(state.init)] if id(state.init) in self.arrays \
+                else evaluate(state.init.op, [], self.batch)[0]  # a constant of the loop's body
+        return np.full((self.batch, state.value.width), state.init, np.float32)
+
+
+def _number(value: Value) -> Value | float:
+    return value.op.attrs["value"] if value.op is not None and value.op.kind == "const" else value

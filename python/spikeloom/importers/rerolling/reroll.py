@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Turns a trace into a program: the loops over time that were unrolled, and what stays outside of them.
+
+In each round one loop is found: forward in time where something depends on earlier steps, else backward (the second
+direction of a bidirectional network). What a loop gives for every step is a sequence for the next round. What is left
+when no loop is found any more runs before, between or after the loops.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..evaluate import agree, run_ops, run_program
+from ..ir import Op, Port, Program, Scan, Trace, Value
+from ..problems import ProblemList
+from .body import Body
+from .families import Analysis, Family
+from .initial import InitialValues
+from .schedule import Needs, Schedule
+
+UNROLLED_LIMIT = 16
+_CHECK_BATCH = 3
+
+
+class Irregular(Exception):
+    """The steps of a trace have no common form; the message says which ones differ and how."""
+
+
+def reroll(trace: Trace, problems: ProblemList) -> Program | None:
+    """The program of a whole sequence. Reports an error and gives None if the steps are too different."""
+    lengths = {len(i.rows) for i in trace.inputs if "T" in i.axes}
+    if len(lengths) > 1:
+        problems.error(f"the input sequences have different lengths ({', '.join(map(str, sorted(lengths)))} steps)")
+        return None
+    steps = lengths.pop() if lengths else 0
+    try:
+        return _Rerolling(trace, steps).run()
+    except Irregular as reason:
+        if steps > UNROLLED_LIMIT:
+            problems.error(f"no loop over the {steps} time steps is found: {reason}; up to {UNROLLED_LIMIT} steps "
+                           "would be kept unrolled. Export a step function (x, state...) -> (y, state...) instead")
+            return None
+        problems.note(f"no loop over the {steps} time steps is found, they stay unrolled: {reason}")
+        return unrolled(trace)
+
+
+def unrolled(trace: Trace) -> Program:
+    """The trace as it is: every axis of time becomes features, steps are parts of long rows."""
+    ops: list[Op] = []
+    inputs, outputs = [], []
+    for port in trace.inputs:
+        if "T" not in port.axes:
+            inputs.append(Port(port.name, port.rows[0], port.axes, port.shape))
+            continue
+        width = port.rows[0].width
+        whole = Value(width * len(port.rows), "f32", None, port.name)
+        for t, row in enumerate(port.rows):
+            attrs = {"shape": [len(port.rows), width], "offsets": [t, 0], "sizes": [1, width], "strides": [1, 1],
+                     "fill": 0.0}
+            row.op = Op("slice", [whole], {}, attrs, [row])
+            ops.append(row.op)
+        inputs.append(Port(port.name, whole, port.axes.replace("T", "S"), port.shape))
+    ops += trace.ops
+    for port in trace.outputs:
+        value, axes = port.rows[0], port.axes
+        if "T" in axes:
+            joined = Op("concat", list(port.rows))
+            value = Value(sum(r.width for r in port.rows), "f32", joined, port.name)
+            joined.results = [value]
+            ops.append(joined)
+            axes = axes.replace("T", "S")
+        outputs.append(Port(port.name, value, axes, port.shape))
+    return Program(trace.name, trace.batch, 0, inputs, [], outputs, list(ops))
+
+
+class _Rerolling:
+    def __init__(self, trace: Trace, steps: int) -> None:
+        self.trace = trace
+        self.steps = steps
+        self.outer: dict[int, Value] = {}  # what stands in the program for a value of the trace
+        self.scans: list[Scan] = []
+        self.sequences: list[list[Value]] = []
+        self.stacks: list[Value] = []
+        self.inputs: list[Port] = []
+        self.rows: dict[str, Value] = {}
+        self.open = {o.name: o for o in trace.outputs}
+        self.arrays = _sample(trace)
+
+    def run(self) -> Program:
+        if not self.steps:
+            ports = [Port(i.name, i.rows[0], i.axes, i.shape) for i in self.trace.inputs]
+            if any("T" in o.axes for o in self.trace.outputs):
+                raise Irregular("an output has an axis of time but no input has one")
+            outputs = [Port(o.name, o.rows[0], o.axes, o.shape) for o in self.trace.outputs]
+            return Program(self.trace.name, self.trace.batch, 0, ports, [], outputs, list(self.trace.ops))
+        for port in self.trace.inputs:
+            value = port.rows[0]
+            if "T" in port.axes:
+                value = Value(value.width, "f32", None, port.name, self.steps)
+                self.sequences.append(port.rows)
+                self.stacks.append(value)
+            self.inputs.append(Port(port.name, value, port.axes, port.shape))
+        ops = self.trace.ops
+        rounds = 0
+        while any("T" in o.axes for o in self.open.values()) or rounds == 0 or self._reads_steps(ops):
+            rest = self._round(ops, False)
+            if rest is None:
+                rest = self._round(ops, True)
+            if rest is None:
+                raise Irregular(self._why(ops))
+            ops, rounds = rest, rounds + 1
+        return self._program(ops)
+
+    def _reads_steps(self, ops: list[Op]) -> bool:
+        taps = {id(row) for rows in self.sequences for row in rows}
+        roots = [v for o in self.open.values() for v in o.rows]
+        return any(id(v) in taps and id(v) not in self.outer
+                   for v in (*roots, *(v for op in ops for v in op.operands)))
+
+    def _round(self, ops: list[Op], reverse: bool) -> list[Op] | None:
+        """Finds one scan; what remains to be computed after it, or None if there is no scan in this direction."""
+        order = slice(None, None, -1) if reverse else slice(None)
+        analysis = Analysis(ops, [rows[order] for rows in self.sequences])
+        wanted = _Wanted(analysis, self.open, self.steps, reverse, set(self.outer))
+        if not wanted.needs.rows and not wanted.needs.finals:
+            return None
+        for family in wanted.needs.rows | wanted.needs.finals:
+            _check_closed(family, analysis)
+        schedule = Schedule(wanted.needs, self.steps)
+        body = Body(schedule, self.stacks, reverse)
+        InitialValues(body, analysis, self._outside(ops, analysis), self.arrays).choose()
+        self._take(body, wanted, analysis)
+        return wanted.rest
+
+    def _outside(self, ops: list[Op], analysis: Analysis) -> list[Value]:
+        """Values that depend on no step: inputs without time and what is computed from them, nearest use first."""
+        found: dict[int, Value] = {}
+        for op in ops:
+            if any(analysis.level_of(v) == 0 for v in op.results):
+                for value in op.operands:
+                    if analysis.level_of(value) < 0:
+                        found.setdefault(id(value), value)
+        for port in self.trace.inputs:
+            if "T" not in port.axes:
+                found.setdefault(id(port.rows[0]), port.rows[0])
+        return list(found.values())
+
+    def _take(self, body: Body, wanted: _Wanted, analysis: Analysis) -> None:
+        """Enters the scan and what it gives into the program."""
+        for family, stacked in body.rows.items():
+            if family in wanted.taps:
+                rows = [analysis.known[family, t] for t in range(self.steps)]
+                self.sequences.append(rows[::-1] if body.scan.reverse else rows)
+                self.stacks.append(stacked)
+        for name, family in wanted.row_outputs.items():
+            self.rows[name] = body.rows[family]
+            del self.open[name]
+        for (family, level), final in body.finals.items():
+            self.outer[id(analysis.known[family, level])] = final
+        self.scans.append(body.scan)
+
+    def _why(self, ops: list[Op]) -> str:
+        analysis = Analysis(ops, self.sequences)
+        counts = [sum(analysis.level_of(op.result) == t for op in ops) for t in range(self.steps)]
+        return f"the steps have {', '.join(map(str, counts))} operations of their own and no common form"
+
+    def _program(self, ops: list[Op]) -> Program:
+        outputs = []
+        for port in self.trace.outputs:
+            value = self.rows.get(port.name)
+            if value is None:
+                value = self.outer.get(id(port.rows[0]), port.rows[0])
+            outputs.append(Port(port.name, value, port.axes, port.shape))
+        program = Program(self.trace.name, self.trace.batch, self.steps, self.inputs, [], outputs, [])
+        program.items = _assemble(outputs, self.scans, self.outer)
+        self._check(program)
+        return program
+
+    def _check(self, program: Program) -> None:
+        """The loops must compute what the trace computes."""
+        inputs = {}
+        for port in self.trace.inputs:
+            rows = [self.arrays[id(r)] for r in port.rows]
+            inputs[port.name] = np.stack(rows) if "T" in port.axes else rows[0]
+        found, _ = run_program(program, inputs, {})
+        for port in self.trace.outputs:
+            for t, row in enumerate(port.rows):
+                value = found[port.name][t] if "T" in port.axes else found[port.name]
+                if not agree(value, self.arrays[id(row)]):
+                    raise Irregular(f"step {t} of output '{port.name}' is not what the other steps would compute")
+
+
+class _Wanted:
+    """What a round takes out of the trace: rows and last values of families, and what remains to be done."""
+
+    def __init__(self, analysis: Analysis, outputs: dict, steps: int, reverse: bool, given: set[int]) -> None:
+        self.analysis = analysis
+        self.steps = steps
+        self.reverse = reverse
+        self.given = given
+        self.needs = Needs()
+        self.taps: set[Family] = set()
+        self.row_outputs: dict[str, Family] = {}
+        self.recurrent = _recurrent(analysis.families)
+        for output in outputs.values():
+            if "T" in output.axes:
+                self._output(output)
+        left = [o for n, o in outputs.items() if n not in self.row_outputs]
+        self.rest: list[Op] = []
+        self._walk([v for o in left for v in o.rows])
+
+    def _output(self, output) -> None:
+        """An output for every step: one family, each row as many levels after its own as the others."""
+        rows = output.rows[::-1] if self.reverse else output.rows
+        found = [(self.analysis.family.get(id(v)), t) for t, v in enumerate(rows)]
+        family = next((f for f, _ in reversed(found) if f is not None), None)
+        if family is None:
+            return
+        lags = {t - level for t, v in enumerate(rows) for level, m in family.members.items() if m is v}
+        # A constant row (a state that has not seen any input) may be a member of no family.
+        if len(lags) != 1 or (lag := lags.pop()) < 0 or (family in self.needs.rows and self.needs.rows[family] != lag):
+            return
+        if any(family.members.get(t - lag, v) is not v for t, v in enumerate(rows)):
+            return
+        if sum(f is family for f, _ in found) < min(2, self.steps - 2):
+            return
+        self.needs.rows[family] = lag
+        self.row_outputs[output.name] = family
+        for t, value in enumerate(rows):
+            self.analysis.learn(family, t - lag, value)
+
+    def _walk(self, roots: list[Value]) -> None:
+        """Collects what is not in the loop, and what it reads of the loop."""
+        read: dict[Family, dict[int, Value]] = {}
+        seen: set[int] = set()
+        inside: set[int] = set()
+        stack = list(roots)
+        while stack:
+            value = stack.pop()
+            if id(value) in seen or id(value) in self.given:
+                continue
+            seen.add(id(value))
+            family, level = self.analysis.place.get(id(value), (None, 0))
+            if family is not None and (family.is_tap or family in self.recurrent):
+                read.setdefault(family, {})[level] = value
+            elif value.op is not None:
+                inside.add(id(value.op))
+                stack += value.op.operands
+        self.rest = [op for op in self.analysis.ops if id(op) in inside]
+        for family, levels in read.items():
+            last = max(levels)
+            if len(levels) == 1 and last == max(family.members):
+                self.needs.finals.setdefault(family, set()).add(last)
+            elif not family.is_tap and all((family, t) in self.analysis.known for t in range(self.steps)):
+                self.taps.add(family)
+                self.needs.rows.setdefault(family, 0)
+
+
+def _recurrent(families: list[Family]) -> set[Family]:
+    """Families that depend on earlier steps."""
+    found = {f for f in families if any(e.delay for e in f.edges)}
+    grown = True
+    while grown:
+        more = {f for f in families if f not in found and any(e.family in found for e in f.edges)}
+        grown = bool(more)
+        found |= more
+    return found
+
+
+def _check_closed(root: Family, analysis: Analysis) -> None:
+    """Every operand must be a family: what one step reads of the one before, all steps must read."""
+    seen: set[Family] = set()
+    stack = [root]
+    while stack:
+        family = stack.pop()
+        if family in seen:
+            continue
+        seen.add(family)
+        for edge in family.edges:
+            if edge.family is not None:
+                stack.append(edge.family)
+            elif (level := analysis.level_of(edge.outside)) >= 0:
+                op = edge.outside.op
+                raise Irregular(f"step {level} computes '{op.kind}' ({op.source.describe() or edge.outside.name}), "
+                                "which has no counterpart in the other steps")
+
+
+def _sample(trace: Trace) -> dict[int, np.ndarray]:
+    """The value of everything in the trace for random inputs."""
+    generator = np.random.default_rng(0)
+    arrays: dict[int, np.ndarray] = {}
+    for port in trace.inputs:
+        for row in port.rows:
+            arrays[id(row)] = generator.normal(0.3, 0.8, (_CHECK_BATCH, row.width)).astype(np.float32)
+    run_ops(trace.ops, arrays, _CHECK_BATCH)
+    return arrays
+
+
+def _assemble(outputs: list[Port], scans: list[Scan], outer: dict[int, Value]) -> list[Op | Scan]:
+    """Operations and scans that the outputs need, in an order of dependence, reading what the scans give."""
+    made_by = {id(v): s for s in scans for v in (*(o for _, o in s.stacked), *(st.final for st in s.states))}
+    items: list[Op | Scan] = []
+    done: set[int] = set()
+
+    def mapped(value: Value) -> Value:
+        return outer.get(id(value), value)
+
+    def reads(item: Op | Scan) -> list[Value]:
+        if isinstance(item, Op):
+            item.operands = [mapped(v) for v in item.operands]
+            return item.operands
+        inner = {id(r) for op in item.ops for r in op.results} | {id(s.value) for s in item.states} \
+            | {id(i) for _, i in item.sequences}
+        for op in item.ops:
+            op.operands = [v if id(v) in inner else mapped(v) for v in op.operands]
+        for state in item.states:
+            state.init = mapped(state.init) if isinstance(state.init, Value) else state.init
+        free = [v for op in item.ops for v in op.operands if id(v) not in inner]
+        return [*free, *(o for o, _ in item.sequences), *(s.init for s in item.states if isinstance(s.init, Value))]
+
+    def producer(value: Value) -> Op | Scan | None:
+        return made_by.get(id(value), value.op)
+
+    def visit(root: Op | Scan) -> None:
+        stack = [(root, iter(reads(root)))]
+        done.add(id(root))
+        while stack:
+            top, rest = stack[-1]
+            child = next((p for v in rest if (p := producer(v)) is not None and id(p) not in done), None)
+            if child is None:
+                items.append(top)
+                stack.pop()
+            else:
+                done.add(id(child))
+                stack.append((child, iter(reads(child))))
+
+    for port in outputs:
+        if (item := producer(port.value)) is not None and id(item) not in done:
+            visit(item)
+    return items
