@@ -17,6 +17,9 @@ from .ir import Op, Parameter, Step, Value, cone
 from .onnx_graph import Const, SourceGraph
 from .problems import ProblemList, Source
 
+# Weights are sparse when at most this part of them is not zero.
+_SPARSE = 0.5
+
 
 class ParameterTable:
     """Makes parameters, one for each constant and use as weights or as values per neuron."""
@@ -42,13 +45,16 @@ class ParameterTable:
         return names
 
     def make(self, const: Const, value: np.ndarray, weight: bool, source: Source,
-             transposed: bool = False) -> Parameter:
-        """The parameter of a constant in the given form; finite float32 or a reported problem."""
+             transposed: bool = False, suffix: str = "") -> Parameter:
+        """The parameter of a constant in the given form; finite float32 or a reported problem.
+
+        A constant of several parameters gives each a `suffix` to its name.
+        """
         value = np.array(value, dtype=np.float32, order="C")
-        key = (id(const), value.shape, transposed, value.tobytes())
+        key = (const.names, const.direct, value.shape, transposed, suffix, value.tobytes())
         if key in self._made:
             return self._made[key]
-        name = self._name(const, source)
+        name = self._name(const, source) + suffix
         bad = int(value.size - np.count_nonzero(np.isfinite(value)))
         if bad:
             first = [int(i) for i in np.argwhere(~np.isfinite(value))[0]]
@@ -58,6 +64,10 @@ class ParameterTable:
         if self.graph.marks is None and self.pattern is None:
             trainable = weight
         parameter = Parameter(name, value, trainable, transposed=transposed)
+        if weight and value.ndim > 1:
+            parameter.density = float(np.count_nonzero(value)) / max(1, value.size)
+        if parameter.density <= _SPARSE:
+            self.problems.note(f"'{name}' is sparse: {1 - parameter.density:.0%} of its weights are zero", source)
         if transposed:
             parameter.note = "stored transposed in the file; kept here as [out, in]"
         self._folding_note(const, parameter)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..onnx_graph import Body, Const, Node
 from .shapes import concat, split, unsqueeze
-from .tensor import Tensor, Unsupported
+from .tensor import Poison, Tensor, Unsupported
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -20,13 +20,13 @@ _MOST_STEPS = 1 << 16
 
 
 def _has_poison(values: list) -> bool:
-    return any(not isinstance(v, (Tensor, Const, list)) for v in values)
+    return any(isinstance(v, Poison) for v in values)
 
 
 def _truth(value, what: str) -> bool:
     """A constant condition."""
     if not isinstance(value, Const):
-        raise Unsupported(f"{what} depends on the data; the steps of a network must not depend on its input")
+        raise Unsupported(f"{what} depends on the data; what a network does must not depend on its input")
     return bool(np.asarray(value.value).reshape(-1)[0])
 
 
@@ -53,8 +53,8 @@ def _loop(t: Tracer, node: Node, values: list, env: ChainMap) -> list:
         if step >= _MOST_STEPS:
             raise Unsupported(f"Loop has more than {_MOST_STEPS} iterations, which are not unrolled")
         condition, *results = t.body(body, [Const(np.asarray(step, np.int64)), condition, *carried], env)
-        if _has_poison([condition, *results]):
-            return []
+        if _has_poison(results) and isinstance(condition, Const):
+            return [Poison() for _ in node.outputs]
         carried, rows = results[:states], results[states:]
         for found, row in zip(scanned, rows, strict=True):
             found.append(row)
@@ -78,7 +78,7 @@ def _scan(t: Tracer, node: Node, values: list, env: ChainMap) -> list:
     for parts in zip(*sequences, strict=True):
         results = t.body(body, [*carried, *parts], env)
         if _has_poison(results):
-            return []
+            return [Poison() for _ in node.outputs]
         carried = results[:states]
         rows.append(results[states:])
     axes = node.attrs.get("scan_output_axes") or [0] * outputs

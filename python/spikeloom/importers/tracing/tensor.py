@@ -27,6 +27,10 @@ class MixedBatch(Unsupported):
         self.wanted = wanted
 
 
+class Poison:
+    """Stands for a result that has no translation; users of it are not reported again."""
+
+
 @dataclass(eq=False, frozen=True)
 class Tensor:
     """Dimensions as in the file are `dims`; `cells` has the axes `steps` tells about, which may be more.

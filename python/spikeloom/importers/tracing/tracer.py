@@ -21,14 +21,10 @@ from ..problems import ProblemList
 from .constants import Folder
 from .layout import Layout
 from .rows import Rows
-from .tensor import MixedBatch, Tensor, Unsupported, plain
+from .tensor import MixedBatch, Poison, Tensor, Unsupported, plain
 
 # More operations than this are not unrolled: the file is a long loop, which is better given as a step function.
 _MOST_OPS = 400_000
-
-
-class Poison:
-    """Stands for a result that has no translation; users of it are not reported again."""
 
 
 class Tracer:
@@ -42,6 +38,7 @@ class Tracer:
         self.rows = Rows(self.builder)
         self.operators, self.control = OPERATORS, CONTROL
         self.mixed: list[list[int]] = []
+        self.used = {p.name for p in graph.outputs} | _used_names(graph.nodes)
         self.batch = 1
 
     def run(self, layouts: list[Layout], pairs: dict[str, str]) -> Trace | None:
@@ -82,7 +79,11 @@ class Tracer:
             for i, name in enumerate(node.outputs):
                 if not name:
                     continue
-                value = results[i] if i < len(results) and results[i] is not None else Poison()
+                value = results[i] if i < len(results) else None
+                if value is None:
+                    value = Poison()
+                    if name in self.used:
+                        self.problems.error(f"output {i} of {node.op} is used, which is not supported", node.source)
                 env[name] = value
                 if isinstance(value, Tensor):
                     row = self.rows.whole(value.cells.reshape(-1))
@@ -127,6 +128,9 @@ class Tracer:
         for body in node.attrs.values():
             if isinstance(body, Body):
                 self.body(body, [Poison() for _ in body.inputs], env)
+        if node.op in ("If", "Loop") and any(isinstance(env.get(n), Poison) for n in node.inputs[:len(node.op) // 2]):
+            raise Unsupported(f"the condition of {node.op} depends on the data; what a network does must not depend on "
+                              "its input")
         return [Poison() for _ in node.outputs]
 
     def _operator(self, node: Node, values: list) -> list:
@@ -214,6 +218,17 @@ class Tracer:
     def is_indicator(self, value) -> bool:
         """Whether a value is 0 or 1 by construction."""
         return isinstance(value, Tensor) and value.cells.size > 0 and kind_of(self.rows.first(value.cells)) == "tofloat"
+
+
+def _used_names(nodes: list[Node]) -> set[str]:
+    """Every value that a node or the end of a body reads."""
+    found: set[str] = set()
+    for node in nodes:
+        found.update(node.inputs)
+        for body in node.attrs.values():
+            if isinstance(body, Body):
+                found |= _used_names(body.nodes) | set(body.outputs)
+    return found
 
 
 def _per_channel(value: np.ndarray, dims: list[int]) -> tuple[np.ndarray, int]:
