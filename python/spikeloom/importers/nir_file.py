@@ -19,6 +19,7 @@ NEURONS = ("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF")
 VERSIONS = (0, 1)
 MAX_BYTES = 1 << 32  # an array that a file may declare; more is a damaged or hostile file, not a network
 _POSITIVE = ("tau", "tau_syn", "tau_mem")
+_WHOLE = {"stride": 0, "padding": 0, "dilation": 0, "kernel_size": 0, "groups": 1, "start_dim": 1, "end_dim": 1}
 
 
 @dataclass
@@ -107,6 +108,7 @@ def _read(group: h5py.Group, path: str, problems: ProblemList) -> RawNode | RawG
     if kind in NEURONS:
         _spread(values)
     _check_fields(kind, values, source, problems)
+    _check_values(kind, values, source, problems)
     if len(problems.items) > before and any(p.severity == "error" for p in problems.items[before:]):
         return None
     try:
@@ -114,7 +116,6 @@ def _read(group: h5py.Group, path: str, problems: ProblemList) -> RawNode | RawG
     except Exception as error:  # its checks are assertions and errors of many kinds
         problems.error(f"this {kind} is refused by the nir package: {error or type(error).__name__}", source)
         return None
-    _check_values(kind, values, source, problems)
     return RawNode(path.rpartition(".")[2] if path else kind, node, metadata)
 
 
@@ -207,14 +208,32 @@ def _check_fields(kind: str, values: dict, source: Source, problems: ProblemList
 
 
 def _check_values(kind: str, values: dict, source: Source, problems: ProblemList) -> None:
+    """Numbers that no node of this kind can have."""
+    rank = {"Conv1d": 1, "Conv2d": 2, "SumPool2d": 2, "AvgPool2d": 2}.get(kind, 0)
     for name, value in values.items():
-        if value is None or isinstance(value, str):
+        if value is None:
+            continue
+        if isinstance(value, str):
+            if name != "padding" or value not in ("same", "valid"):
+                allowed = "numbers, 'same' or 'valid'" if name == "padding" else "numbers"
+                problems.error(f"'{name}' is '{value[:40]}'; {allowed} are needed", source)
             continue
         array = np.asarray(value)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = int(array.size - np.count_nonzero(np.isfinite(array)))
             problems.error(f"'{name}' holds {bad} values that are not finite", source)
-        elif name in _POSITIVE and kind in NEURONS and array.size and array.min() <= 0:
+        elif name in _POSITIVE and array.size and array.min() <= 0:
             problems.error(f"the time constant '{name}' must be positive; its least value is {array.min():.6g}", source)
         elif kind == "Delay" and array.size and array.min() < 0:
             problems.error(f"a delay cannot be negative; its least value is {array.min():.6g}", source)
+        elif name in ("shape", "input_shape", "input_type") and (array.ndim > 1 or not _whole(array, 1)):
+            problems.error(f"'{name}' is {array.tolist()}; a list of sizes of at least 1 is needed", source)
+        elif name in _WHOLE and (array.size not in (1, _WHOLE[name] or rank) or not _whole(array, -1 << 31)):
+            problems.error(f"'{name}' is {array.tolist()}; whole numbers ({_WHOLE[name] or rank}) are needed", source)
+        elif kind.startswith("Conv") and name == "weight" and array.ndim != rank + 2:
+            problems.error(f"the weight of this {kind} has shape {list(array.shape)}; {rank + 2} dimensions (out, in / "
+                           "groups, kernel) are needed", source)
+
+
+def _whole(array: np.ndarray, least: int) -> bool:
+    return bool(np.all(array == np.floor(array)) and np.all(array >= least))

@@ -132,7 +132,7 @@ def _edge(raw: RawGraph, edge: Edge) -> str:
 def infer_shapes(graph: Graph, problems: ProblemList) -> None:
     """Gives every node its shapes and compares the two ends of every edge; completes missing Inputs and Outputs."""
     for node in graph.nodes.values():
-        node.takes = declared(node, problems)
+        node.takes = declared(node)
         node.gives = _given(node, problems) if node.takes is not None else None
     changed = True
     while changed:
@@ -194,15 +194,11 @@ def _port(graph: Graph, name: str, node: nir.NIRNode, shape: Shape, ports: list[
     ports.append(name)
 
 
-def declared(node: Node, problems: ProblemList) -> Shape | None:
+def declared(node: Node) -> Shape | None:
     """The input shape that a node itself says; None if what leads to it decides."""
     inner, kind = node.node, node.kind
     if kind in ("Conv1d", "Conv2d"):
         spatial = 1 if kind == "Conv1d" else 2
-        if inner.weight.ndim != spatial + 2:
-            problems.error(f"the weight of this {kind} has shape {list(inner.weight.shape)}; {spatial + 2} dimensions "
-                           "(out, in / groups, kernel) are needed", node.source)
-            return None
         if inner.input_shape is None:
             return None
         size = [int(s) for s in np.atleast_1d(inner.input_shape)]
