@@ -55,8 +55,6 @@ def test_check_of_a_missing_file(capsys):
         ([*TRAIN, "--checkpoint=p"], "--checkpoint is not in this version"),
         ([*TRAIN, "--checkpoint-every=5"], "--checkpoint-every is not in this version"),
         ([*TRAIN, "--lr-schedule=cosine"], "--lr-schedule is not in this version"),
-        (["check", "net.nir"], "NIR files are not read by this version"),
-        (["compile", "net.nir", "-o", "x.loom"], "NIR files are not read by this version"),
     ],
 )
 def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_path, monkeypatch):

@@ -49,9 +49,7 @@ def test_surrogates():
 def test_models_by_their_endings(tmp_path):
     with pytest.raises(sl.UserError, match="does not exist"):
         sl.load(tmp_path / "net.onnx")
-    with pytest.raises(sl.UsageError, match="NIR files are not read by this version"):
-        sl.load("net.nir")
-    with pytest.raises(sl.UserError, match=r"unknown kind of model; .onnx, .mlir, .mlirbc are read"):
+    with pytest.raises(sl.UserError, match=r"unknown kind of model; .onnx, .nir, .mlir, .mlirbc are read"):
         sl.load("net.pt")
     with pytest.raises(sl.UsageError, match="compiled already"):
         sl.load("net.loom")
