@@ -6,6 +6,7 @@ from .errors import Defect, UsageError, UserError
 from .models import Model, load
 from .options import SGD, Adam, Events, Training
 from .session import Program, Session, StepResult
+from .version import __version__
 
 __all__ = [
     "SGD",
@@ -19,6 +20,7 @@ __all__ = [
     "Training",
     "UsageError",
     "UserError",
+    "__version__",
     "compile",
     "load",
 ]

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 
 from .errors import UserError
-from .tools import binary_folders
+from .tools import PACKAGE, binary_folders
 
 
 def runtime() -> ModuleType:
@@ -22,13 +22,12 @@ def runtime() -> ModuleType:
     name = "spikeloom._runtime"
     if name in sys.modules:
         return sys.modules[name]
-    folders = [str(folder.parent) for folder in binary_folders()]
-    folders += [str(folder.parent / "python" / "spikeloom") for folder in binary_folders()]
+    folders = [str(PACKAGE), *(str(folder.parent / "python" / "spikeloom") for folder in binary_folders())]
     spec = importlib.machinery.PathFinder.find_spec("_runtime", folders)
     if spec is None or spec.loader is None:
         raise UserError(
             f"the native runtime was not found in {', '.join(folders)} for Python "
-            f"{sys.version_info.major}.{sys.version_info.minor}; build it with utils/quickstart"
+            f"{sys.version_info.major}.{sys.version_info.minor}; build it with utils/quickstart or install it with pip"
         )
     spec = importlib.util.spec_from_file_location(name, spec.origin)
     module = importlib.util.module_from_spec(spec)

@@ -7,18 +7,29 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import EXIT_DEFECT, EXIT_USAGE, EXIT_USER, Defect, UsageError, UserError
 
+PACKAGE = Path(__file__).resolve().parent
+
+
+def is_checkout() -> bool:
+    """Whether the package is used from a source tree rather than installed."""
+    return (PACKAGE.parents[1] / "CMakeLists.txt").is_file()
+
 
 def binary_folders() -> list[Path]:
-    """Where tools may lie: $SPIKELOOM_BIN alone if set, else the package's own bin/, else the build folder."""
+    """Where tools may lie: $SPIKELOOM_BIN alone if set; the build folder of a source tree; where pip puts scripts."""
     if "SPIKELOOM_BIN" in os.environ:
         return [Path(os.environ["SPIKELOOM_BIN"])]
-    package = Path(__file__).resolve().parent
-    return [package / "bin", package.parents[1] / "build" / "bin"]
+    if is_checkout():
+        return [PACKAGE.parents[1] / "build" / "bin"]
+    # `pip install --target DIR` puts scripts into DIR/bin.
+    schemes = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
+    return [*(Path(sysconfig.get_path("scripts", scheme)) for scheme in schemes), PACKAGE.parent / "bin"]
 
 
 def find_tool(name: str) -> Path:
@@ -33,7 +44,10 @@ def find_tool(name: str) -> Path:
     if "SPIKELOOM_BIN" not in os.environ and (found := shutil.which(name)):
         return Path(found)
     looked = ", ".join(str(folder) for folder in binary_folders())
-    raise UserError(f"the tool {name} was not found in {looked}; build it with utils/quickstart, or set SPIKELOOM_BIN")
+    raise UserError(
+        f"the tool {name} was not found in {looked}; build it with utils/quickstart, install it with pip, or set "
+        "SPIKELOOM_BIN"
+    )
 
 
 def run_tool(name: str, arguments: Sequence[str], folder: str | Path | None = None) -> str:

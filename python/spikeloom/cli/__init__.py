@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 from ..errors import EXIT_DEFECT, EXIT_DONE, EXIT_USAGE, EXIT_USER, Defect, UsageError, UserError
+from ..version import __version__
 from . import check, compile_, run, train
 from .options import Parser, refuse
 
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "host while counting the cycles of the modelled machine.",
         epilog="Exit codes: 0 done, 1 the input is at fault, 2 wrong usage, 3 a defect of Spikeloom.",
     )
+    top.add_argument("--version", action="version", version=f"spikeloom {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for module in (check, compile_, run, train):
         module.add_parser(verbs)
