@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import make_network
 from spiking_models import BUILD, ROOT
 
 
@@ -71,7 +70,7 @@ def test_tutorial(home: Path, environment: dict[str, str], tmp_path: Path) -> No
     assert "PASS: set-near :: set-near.mlir" in printed
 
 
-def test_pip(tmp_path: Path) -> None:
+def test_pip(net: Path, tmp_path: Path) -> None:
     """The wheel, made from the existing build so that nothing is compiled twice, in a folder of its own."""
     for module in ("scikit_build_core", "nanobind", "pip"):
         if importlib.util.find_spec(module) is None:
@@ -93,9 +92,8 @@ def test_pip(tmp_path: Path) -> None:
     tools = {path.name for path in (target / "bin").iterdir()}
     assert tools >= {"spikeloom", "snn-import", "snn-compile", "snn-run", "snn-opt", "snn-interpret"}
     assert re.fullmatch(r"spikeloom \d+\.\d+\.\d+\n", run(target / "bin" / "spikeloom", "--version", env=environment))
-    make_network(tmp_path / "net.onnx", batch=4)
     np.save(tmp_path / "x.npy", np.ones((6, 4, 12), np.float32))
-    arguments = ("run", "net.onnx", "--machine=tiny", "--steps=6", "--input=x.npy", "--output=out")
+    arguments = ("run", net, "--machine=tiny", "--steps=6", "--input=x.npy", "--output=out")
     run(target / "bin" / "spikeloom", *arguments, cwd=tmp_path, env=environment)
     assert np.load(tmp_path / "out" / "spk.npy").shape == (6, 4, 3)
-    assert "snn.scan" in run(target / "bin" / "snn-import", "net.onnx", "-o", "-", cwd=tmp_path, env=environment)
+    assert "snn.scan" in run(target / "bin" / "snn-import", net, "-o", "-", cwd=tmp_path, env=environment)
