@@ -139,6 +139,12 @@ func.func @main({", ".join(arguments)}) -> ({", ".join(results)}) {{
 """
 
 
+def run(*command: str | Path) -> None:
+    """Runs a tool that must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{command[0]}: {done.stderr}"
+
+
 def run_pipeline(source: str, pipeline: str, folder: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Passes `source` through snn-opt and evaluates its `@main` with snn-interpret; results by name."""
     model = folder / "model.mlir"

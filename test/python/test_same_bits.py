@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from spiking_models import BUILD, Layer, Net
+from spiking_models import BUILD, Layer, Net, run
 
 if not (BUILD / "bin/snn-compile").exists() or not (BUILD / "bin/snn-run").exists():
     pytest.skip("needs snn-compile and snn-run: build everything", allow_module_level=True)
@@ -63,11 +60,6 @@ MODELS: dict[str, tuple[Net, list[str]]] = {
     "sparse, attached": (Net(lif(80, 40, 6), inputs=40, steps=12, slope=5.0, seed=14, detach=False), SPARSE),
     "sparse, delayed value": (Net(lif(80, 6, **value(reset_time="delayed")), inputs=40, steps=12, seed=15), SPARSE),
 }
-
-
-def run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, f"{command[0]}: {done.stderr}"
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -121,7 +121,7 @@ void Lowering::lowerArguments() {
       } else {
         transposed = type.getRank() == 2;
         SmallVector<int64_t> stored(shape.rbegin(), shape.rend());
-        bool whole = !transposed && isSeenWhole(argument);
+        bool whole = isSeenWhole(argument);
         storage.buffer = ownBuffer(loc, name, unitClass, stored, whole ? Layout::rows : Layout::blocked);
       }
       storage.buffer.setPersistent(true);

@@ -26,6 +26,24 @@ struct ListShape {
   tile::FamilyOp segmentFamily, concatFamily;
 };
 
+/// How an operation on whole rows is dealt out: a task takes `segment` lines of the result, of `length`
+/// elements each, of `samples` samples. Without a batch there is one row.
+struct RowStage {
+  bool batched = true;
+  int64_t batch = 1, samples = 1, segments = 1, lines = 1, segment = 1, length = 1;
+  tile::FamilyOp family;
+};
+
+/// A sum over the units of a class for every element of a [rows, width] value: each tile adds its own units,
+/// then the tiles are added.
+struct Reduction {
+  mlir::Operation *op = nullptr;
+  int unitClass = -1;
+  int64_t rows = 0, width = 0;
+  mlir::Value support; // the list at whose entries sums are made, if any
+  bool steps = true;   // a value for every step of the phase
+};
+
 /// What a unit stage does: the operations of one class of units between two exchanges.
 struct UnitStage {
   int unitClass = -1;
@@ -35,6 +53,9 @@ struct UnitStage {
 
 /// Does `use` read the value through an exchange, rather than each tile its own units?
 bool isExchanged(mlir::OpOperand &use);
+
+/// Does the operation sum over the units of a class?
+bool isReduction(mlir::Operation *op);
 
 class Lowering {
 public:
@@ -79,8 +100,12 @@ private:
   void prepareLists(mlir::Operation *op);
   void emitLists(mlir::Operation *op);
   void copyList(mlir::Location loc, EventStorage from, EventStorage to);
-  void prepareReduction(snn::LinearInputGradOp op);
-  void emitReduction(snn::LinearInputGradOp op);
+  Reduction reductionOf(mlir::Operation *op) const;
+  void prepareReduction(mlir::Operation *op);
+  void emitReduction(mlir::Operation *op);
+  std::string rowLayer(mlir::Operation *op) const;
+  void prepareRows(mlir::Operation *op);
+  void emitRows(mlir::Operation *op);
   void emitCrossEntropy(snn::CrossEntropyOp op);
   void emitOptimizer(mlir::Operation *op);
 
@@ -99,8 +124,9 @@ private:
   llvm::DenseMap<mlir::Value, EventStorage> events;
   llvm::DenseMap<mlir::Operation *, ListShape> listShapes;
   llvm::DenseMap<mlir::Operation *, Storage> comparedOf; // neuron -> what its lists are made from
-  llvm::DenseMap<mlir::Operation *, Storage> partialsOf; // input gradient -> the tiles' partial sums
+  llvm::DenseMap<mlir::Operation *, Storage> partialsOf; // sum over units -> the tiles' partial sums
   llvm::DenseMap<mlir::Operation *, ListShape> reductionShapes;
+  llvm::DenseMap<mlir::Operation *, RowStage> rowStages;
   llvm::SmallPtrSet<mlir::Value, 4> eventStates; // lists that the next step reads
   llvm::StringMap<int> names;
   int64_t nextIndexTile = -1;
@@ -110,6 +136,8 @@ private:
   int64_t phaseSteps = 1;
   llvm::MapVector<std::pair<int, int>, UnitStage> unitStages;
   llvm::DenseMap<mlir::Operation *, std::pair<int, int>> stageOf;
+  llvm::DenseMap<mlir::Operation *, int>
+      rowLevels; // operations on rows: the level at which their operands are there
 };
 
 } // namespace spikeloom

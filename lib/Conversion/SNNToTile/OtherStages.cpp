@@ -16,12 +16,32 @@ static constexpr int64_t kStrides = 16;
 // Reduction
 //===----------------------------------------------------------------------===//
 
-void Lowering::prepareReduction(LinearInputGradOp op) {
-  auto type = cast<RankedTensorType>(op.getResult().getType());
-  EventsAttr listed = getEvents(type);
-  int64_t batch = type.getDimSize(0), width = listed ? listed.getCapacity() : type.getDimSize(1);
+bool spikeloom::isReduction(Operation *op) { return isa<LinearInputGradOp, ConvKernelGradOp>(op); }
+
+Reduction Lowering::reductionOf(Operation *op) const {
+  Reduction reduction;
+  reduction.op = op;
+  reduction.unitClass = classes.getClass(op->getOperand(0));
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  reduction.rows = type.getDimSize(0);
+  reduction.width = type.getDimSize(1);
+  if (auto grad = dyn_cast<LinearInputGradOp>(op)) {
+    reduction.support = grad.getSupport();
+    if (EventsAttr listed = getEvents(type))
+      reduction.width = listed.getCapacity();
+  } else {
+    // As the kernel lies: [taps][channels].
+    std::swap(reduction.rows, reduction.width);
+    reduction.steps = op->getParentOfType<ScanOp>() != nullptr;
+  }
+  return reduction;
+}
+
+void Lowering::prepareReduction(Operation *op) {
+  const Reduction reduction = reductionOf(op);
+  int64_t batch = reduction.rows, width = reduction.width;
   MLIRContext *context = op->getContext();
-  int unitClass = classes.getClass(op.getGradient());
+  int unitClass = reduction.unitClass;
   std::string layer = layerOf(unitClass);
   ListShape shape;
   int64_t tiles = placement.helperTiles();
@@ -33,44 +53,50 @@ void Lowering::prepareReduction(LinearInputGradOp op) {
   shape.segmentFamily = indexFamily(layer + ".reduce", shape.sampleTasks * shape.segments);
   reductionShapes[op] = shape;
 
+  SmallVector<int64_t> extents{batch, width};
+  if (reduction.steps)
+    extents.insert(extents.begin(), phaseSteps);
   BufferOp partials =
-      ownBuffer(op->getLoc(), layer + ".partials", unitClass, {phaseSteps, batch, width}, Layout::rows, true);
+      ownBuffer(op->getLoc(), layer + ".partials", unitClass, extents, Layout::rows, reduction.steps);
   partials.setPitch(width);
-  partialsOf[op] = {partials, true, 0};
+  partialsOf[op] = {partials, reduction.steps, 0};
 
   // A cotangent that the next step reads has a row more, zero at the start: see bindState.
-  bool carried = eventStates.contains(op.getResult());
+  Value value = op->getResult(0);
+  bool carried = eventStates.contains(value);
   auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment,
                               {shape.samples, shape.segment});
-  BufferOp result =
-      sliceBuffer(op->getLoc(), layer + ".input_gradient", shape.segmentFamily,
-                  {phaseSteps + (carried ? 1 : 0), batch, width}, Float32Type::get(context), slice, true);
+  if (carried)
+    ++extents.front();
+  StringRef name = isa<LinearInputGradOp>(op) ? ".input_gradient" : ".kernel_gradient";
+  BufferOp result = sliceBuffer(op->getLoc(), layer + name.str(), shape.segmentFamily, extents,
+                                Float32Type::get(context), slice, reduction.steps);
   result.setClear(carried);
-  Storage storage{result, true, carried && !reverse ? 1 : 0};
-  if (listed) {
-    EventStorage list = events.lookup(op.getSupport());
+  Storage storage{result, reduction.steps, carried && !reverse ? 1 : 0};
+  if (reduction.support) {
+    EventStorage list = events.lookup(reduction.support);
     list.payload = storage;
     list.spike.reset();
-    events[op.getResult()] = list;
+    events[value] = list;
   } else {
-    FamilyOp reader =
-        classes.getClass(op.getResult()) >= 0 ? family(classes.getClass(op.getResult())) : FamilyOp();
+    FamilyOp reader = classes.getClass(value) >= 0 ? family(classes.getClass(value)) : FamilyOp();
     if (reader) {
       result.setPitch(wholeGroups(reader, width));
     }
-    storages[op.getResult()] = storage;
+    storages[value] = storage;
   }
 }
 
-void Lowering::emitReduction(LinearInputGradOp op) {
+void Lowering::emitReduction(Operation *op) {
+  const Reduction reduction = reductionOf(op);
   const ListShape shape = reductionShapes.lookup(op);
   Storage partials = partialsOf.lookup(op);
-  bool listed = bool(op.getSupport());
-  const EventStorage list = listed ? events.lookup(op.getSupport()) : EventStorage();
-  Storage result = listed ? events.lookup(op.getResult()).payload : storages.lookup(op.getResult());
-  auto type = cast<RankedTensorType>(op.getResult().getType());
-  int64_t batch = type.getDimSize(0), width = listed ? list.capacity : type.getDimSize(1);
-  int unitClass = classes.getClass(op.getGradient());
+  bool listed = bool(reduction.support);
+  const EventStorage list = listed ? events.lookup(reduction.support) : EventStorage();
+  Value value = op->getResult(0);
+  Storage result = listed ? events.lookup(value).payload : storages.lookup(value);
+  int64_t batch = reduction.rows, width = reduction.width;
+  int unitClass = reduction.unitClass;
   FamilyOp owner = family(unitClass);
   int64_t tiles = owner.getTiles(), group = owner.getGroup();
   MLIRContext *context = op->getContext();
@@ -127,7 +153,7 @@ void Lowering::emitReduction(LinearInputGradOp op) {
           })[0];
           if (wholeGroups && lastLanes)
             total = arith::AddFOp::create(b, total, groupSum(b.index(wholeGroups * group), lastLanes));
-          b.store(total, to, {t, s, j});
+          b.store(total, to, result.steps ? SmallVector<Value>{t, s, j} : SmallVector<Value>{s, j});
         });
       });
     });
@@ -139,7 +165,8 @@ void Lowering::emitReduction(LinearInputGradOp op) {
   for (auto [i, buffer] : llvm::enumerate(compute.getArguments()))
     if (buffer == partials.buffer.getResult()) {
       auto view = cast<ArgumentAttr>(views[i]);
-      views[i] = ArgumentAttr::get(context, view.getView(), view.getAccess(), true, 0, -1, view.getSlice());
+      views[i] = ArgumentAttr::get(context, view.getView(), view.getAccess(), reduction.steps, 0, -1,
+                                   view.getSlice());
     }
   compute.setViewsAttr(ArrayAttr::get(context, views));
 }

@@ -27,7 +27,7 @@ bool spikeloom::isExchanged(OpOperand &use) {
   if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
     // Read at the entries of a list, before the units are gone through.
     return use.get() == adjoint.getSpikeCotangent() && getEvents(adjoint.getCompared().getType());
-  return isa<RestrictOp, CompressOp, CrossEntropyOp>(op);
+  return isa<RestrictOp, CompressOp, CrossEntropyOp, ConvMatrixOp>(op) || isRowOp(op);
 }
 
 void Lowering::beginPhase(Location loc, StringRef name, int64_t steps, bool isReverse) {
@@ -39,6 +39,7 @@ void Lowering::beginPhase(Location loc, StringRef name, int64_t steps, bool isRe
   phaseSteps = steps;
   unitStages.clear();
   stageOf.clear();
+  rowLevels.clear();
 }
 
 /// The level at which a value can be read: that of the stage that makes it, one more if an exchange lies
@@ -53,10 +54,12 @@ int Lowering::levelAfter(Value value, bool exchanged) const {
       level = std::max(level, levelAfter(operand, true));
     return level;
   }
+  if (auto found = rowLevels.find(op); found != rowLevels.end())
+    return found->second + 1;
   auto found = stageOf.find(op);
   if (found == stageOf.end())
     return 0;
-  bool throughLists = getEvents(value.getType()) != nullptr || isa<LinearInputGradOp>(op);
+  bool throughLists = getEvents(value.getType()) != nullptr || isReduction(op);
   return found->second.second + (exchanged || throughLists ? 1 : 0);
 }
 
@@ -64,8 +67,8 @@ LogicalResult Lowering::assignStage(Operation *op) {
   if (isExpression(op) || isa<arith::ConstantOp, CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op))
     return mlir::success();
   int unitClass = -1;
-  if (auto grad = dyn_cast<LinearInputGradOp>(op))
-    unitClass = classes.getClass(grad.getGradient());
+  if (isReduction(op))
+    unitClass = classes.getClass(op->getOperand(0));
   else
     for (Value value : op->getResults())
       if (unitClass < 0 && !getEvents(value.getType()))
@@ -75,14 +78,20 @@ LogicalResult Lowering::assignStage(Operation *op) {
         constant && !isa<SplatElementsAttr>(constant.getValue()))
       return op->emitError("reads a constant that differs from unit to unit; make it a parameter of @main "
                            "(snn.kind = #snn.kind<parameter>, snn.value = ...)");
-  if (unitClass < 0)
+  if (isa<ConvMatrixOp>(op) && op->getParentOfType<ScanOp>())
+    return op->emitError(
+        "is computed in every step from parameters that do not change; move it out of the scan");
+  if (unitClass < 0 && !isRowOp(op))
     return op->emitError(
         "has no units that could be dealt out to tiles; operands and results must be tensors of "
         "[batch, units]");
   int level = 0;
   for (OpOperand &operand : op->getOpOperands())
     level = std::max(level, levelAfter(operand.get(), isExchanged(operand)));
-  stageOf[op] = {unitClass, level};
+  if (isRowOp(op))
+    rowLevels[op] = level;
+  else
+    stageOf[op] = {unitClass, level};
   return mlir::success();
 }
 
@@ -125,7 +134,7 @@ LogicalResult Lowering::assignStages(ArrayRef<Operation *> ops) {
 /// Gives a value of the phase a buffer if another stage reads it, or a later part of its own stage.
 void Lowering::bindValue(Operation *op, Value value) {
   if (getEvents(value.getType()) || storages.count(value) || classes.getClass(value) < 0 ||
-      !stageOf.count(op) || isa<LinearInputGradOp>(op))
+      !stageOf.count(op) || isReduction(op))
     return;
   bool elsewhere = false, later = false;
   for (OpOperand &use : value.getUses()) {
@@ -135,7 +144,7 @@ void Lowering::bindValue(Operation *op, Value value) {
     auto stage = stageOf.find(user);
     if (isExchanged(use) || stage == stageOf.end() || stage->second != stageOf[op])
       elsewhere = true;
-    else if (isa<LinearInputGradOp, LinearWeightGradOp, BatchSumOp>(user))
+    else if (isa<LinearInputGradOp, LinearWeightGradOp, BatchSumOp, ConvKernelGradOp>(user))
       later = true;
   }
   if (!elsewhere && !later)
@@ -252,10 +261,12 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
     } else {
       if (parameterLike)
         std::reverse(shape.begin(), shape.end());
+      // Weights of a unit lie together where only its tile reads them.
+      size_t rowRank = parameterLike ? 1 : 2;
       bool readElsewhere =
           llvm::any_of(last.getUses(), [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });
       storage = {ownBuffer(loc, layerOf(unitClass) + (parameterLike ? ".gradient" : ".state"), unitClass,
-                           shape, readElsewhere && !parameterLike ? Layout::rows : Layout::blocked),
+                           shape, readElsewhere && shape.size() <= rowRank ? Layout::rows : Layout::blocked),
                  false, 0};
       fill(storage.buffer);
       if (!splat)
@@ -312,15 +323,17 @@ LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
     for (Value value : op->getResults())
       bindValue(op, value);
   for (Operation *op : ops)
-    if (auto grad = dyn_cast<LinearInputGradOp>(op); grad && !reductionShapes.count(op))
-      prepareReduction(grad);
+    if (isReduction(op) && !reductionShapes.count(op))
+      prepareReduction(op);
   for (auto &entry : unitStages)
     emitUnitStage(entry.second);
   for (Operation *op : ops) {
     if (listShapes.count(op))
       emitLists(op);
-    if (auto grad = dyn_cast<LinearInputGradOp>(op))
-      emitReduction(grad);
+    if (isReduction(op))
+      emitReduction(op);
+    if (isRowOp(op))
+      emitRows(op);
   }
   return mlir::success();
 }
@@ -350,11 +363,11 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
       eventStates.insert(state);
   for (Operation *op : ops) {
     prepareLists(op);
+    prepareRows(op);
     // A cotangent that the next step reads is bound to its state below, one that is stacked to its result.
-    if (auto grad = dyn_cast<LinearInputGradOp>(op);
-        grad && (eventStates.contains(grad.getResult()) ||
-                 llvm::is_contained(scan.getYield().getStepValues(), grad.getResult())))
-      prepareReduction(grad);
+    if (isReduction(op) && (eventStates.contains(op->getResult(0)) ||
+                            llvm::is_contained(scan.getYield().getStepValues(), op->getResult(0))))
+      prepareReduction(op);
   }
   for (unsigned i = 0; i < scan.getInits().size(); ++i) {
     BlockArgument argument = scan.getStateArgs()[i];
@@ -401,16 +414,25 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
   }
   if (failed(assignStages(ops)))
     return failure();
-  for (Operation *op : ops)
+  for (Operation *op : ops) {
     prepareLists(op);
+    prepareRows(op);
+    if (isReduction(op))
+      prepareReduction(op);
+  }
   // What a later phase or the caller reads is stored.
   for (Operation *op : ops)
     for (Value value : op->getResults())
-      if (stageOf.count(op) && !getEvents(value.getType()) && classes.getClass(value) >= 0 &&
+      if (stageOf.count(op) && !isReduction(op) && !getEvents(value.getType()) &&
+          classes.getClass(value) >= 0 &&
           llvm::any_of(value.getUsers(), [&](Operation *user) { return !llvm::is_contained(ops, user); })) {
         int unitClass = classes.getClass(value);
-        Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + ".value", unitClass,
-                                  cast<RankedTensorType>(value.getType()).getShape(), Layout::rows),
+        SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
+        bool weights = isa<ConvMatrixOp>(op);
+        if (weights)
+          std::reverse(shape.begin(), shape.end());
+        Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + (weights ? ".matrix" : ".value"),
+                                  unitClass, shape, weights ? Layout::blocked : Layout::rows),
                         false, 0};
         targets[value].push_back(storage);
         storages[value] = storage;

@@ -8,6 +8,7 @@
 #include "spikeloom/Conversion/SNNToTile/UnitClasses.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
 #include "spikeloom/Problem/Partition.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace spikeloom {
@@ -106,6 +107,8 @@ static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &class
       EventsAttr events = getEvents(type);
       add(bytes.backward, grad.getGradient(),
           type.getDimSize(0) * (events ? events.getCapacity() : type.getDimSize(1)) * 4);
+    } else if (auto grad = dyn_cast<ConvKernelGradOp>(op)) { // partial sums
+      add(bytes.backward, grad.getGradient(), grad.getResult().getType().getNumElements() * 4);
     } else if (auto adjoint = dyn_cast<NeuronAdjointOp>(op)) {
       if (getEvents(adjoint.getCompared().getType())) // the list with its membranes and its cotangents
         add(bytes.backward, adjoint.getInputCotangent(), 2 * rowBytes(adjoint.getCompared(), true));
@@ -194,9 +197,12 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       placement.firstFree = std::max(placement.firstFree, family.firstTile + family.tiles);
     }
     setPlacement(function, placement);
-    function.walk([&](LinearInputGradOp grad) {
-      const UnitPlacement &p = placement.units[classes.getClass(grad.getGradient())];
-      grad.setPlacement(ArrayRef<int64_t>{p.group, p.perTile});
+    function.walk([&](Operation *op) {
+      auto place = [&](auto grad) {
+        const UnitPlacement &p = placement.units[classes.getClass(grad.getGradient())];
+        grad.setPlacement(ArrayRef<int64_t>{p.group, p.perTile});
+      };
+      llvm::TypeSwitch<Operation *>(op).Case<LinearInputGradOp, ConvKernelGradOp>(place);
     });
     remark::analysis(function.getLoc(), remark::RemarkOpts::name("partition").category("placement"))
         << llvm::formatv("placed {0} layers on {1} tiles; the busiest tile is {2} % above the lower bound",

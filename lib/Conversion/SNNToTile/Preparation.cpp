@@ -47,10 +47,12 @@ static void copyPassedValues(ScanOp scan) {
   for (OpOperand &operand : yield->getOpOperands()) {
     Value value = operand.get();
     Operation *op = value.getDefiningOp();
-    if (op && op->getBlock() == yield->getBlock() && !isa<arith::ConstantOp>(op))
+    bool isState = operand.getOperandNumber() >= numSteps;
+    // A state lies with its units, which what helpers make of rows does not.
+    bool computed = op && op->getBlock() == yield->getBlock() && !isa<arith::ConstantOp>(op);
+    if (computed && !(isState && isRowOp(op)))
       continue;
-    bool unchanged = operand.getOperandNumber() >= numSteps &&
-                     value == scan.getStateArgs()[operand.getOperandNumber() - numSteps];
+    bool unchanged = isState && value == scan.getStateArgs()[operand.getOperandNumber() - numSteps];
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (unchanged || !type || type.getEncoding() || !type.getElementType().isF32())
       continue;

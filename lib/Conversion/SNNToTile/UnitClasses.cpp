@@ -57,7 +57,8 @@ void UnitClasses::visit(Operation *op) {
         unite(sum.getValue(), sum.getAccumulator());
         unite(sum.getValue(), sum.getResult());
       })
-      .Case<CrossEntropyOp, ExpandOp, YieldOp, func::ReturnOp>([](Operation *) {})
+      .Case<CrossEntropyOp, ExpandOp, YieldOp, func::ReturnOp, ConvMatrixOp, ConvKernelGradOp>(
+          [](Operation *) {})
       .Case([&](NeuronOp neuron) {
         for (Value value : {neuron.getMembrane(), neuron.getSpikes(), neuron.getNext(), neuron.getCompared(),
                             neuron.getFired(), neuron.getDecays(), neuron.getThresholds()})
@@ -77,6 +78,8 @@ void UnitClasses::visit(Operation *op) {
           unite(broadcast.getInput(), broadcast.getResult());
       })
       .Default([&](Operation *other) { // works unit by unit
+        if (isRowOp(other))
+          return;
         Value first;
         auto join = [&](Value value) {
           if (hasUnits(value))
@@ -95,6 +98,19 @@ static std::string layerName(StringRef parameter) {
   return (suffix.empty() ? parameter : stem).str();
 }
 
+/// The name of a layer belongs to the units that a convolution feeds; its kernel is apart.
+static bool isKernel(Value parameter) {
+  return llvm::any_of(parameter.getUsers(), llvm::IsaPred<ConvMatrixOp>);
+}
+
+/// Does an operation take the value for a parameter, for its gradient or its optimiser's state?
+static bool readsParameter(OpOperand &use) {
+  Operation *user = use.getOwner();
+  unsigned operand = use.getOperandNumber();
+  return isa<SgdOp, AdamOp, ConvKernelGradOp>(user) || (isa<LinearOp>(user) && operand == 1) ||
+         (isa<LinearWeightGradOp>(user) && operand == 2);
+}
+
 void UnitClasses::number(func::FuncOp function) {
   auto leaderOf = [&](Value value) {
     return sets.findLeader(value) == sets.member_end() ? value : *sets.findLeader(value);
@@ -102,12 +118,20 @@ void UnitClasses::number(func::FuncOp function) {
   // Only what some tile computes unit by unit needs a family: not what is read as a whole or at list entries.
   llvm::DenseSet<Value> computed;
   function.walk([&](Operation *op) {
-    if (isa<ScanOp, CompressOp, CrossEntropyOp, LinearInputGradOp, arith::ConstantOp>(op))
+    if (isa<ScanOp, CompressOp, CrossEntropyOp, LinearInputGradOp, ConvKernelGradOp, arith::ConstantOp>(op) ||
+        isRowOp(op))
       return;
     for (Value result : op->getResults())
       if (hasUnits(result))
         computed.insert(leaderOf(result));
   });
+  auto nameAfterKernel = [&](ConvMatrixOp matrix, int number) {
+    auto kernel = dyn_cast<BlockArgument>(matrix.getWeight());
+    if (!kernel || !classes[number].name.empty())
+      return;
+    if (auto name = function.getArgAttrOfType<StringAttr>(kernel.getArgNumber(), kNameAttr))
+      classes[number].name = layerName(name);
+  };
   auto record = [&](Value value) {
     if (!hasUnits(value) || classOf.count(value) || !computed.contains(leaderOf(value)))
       return;
@@ -125,16 +149,18 @@ void UnitClasses::number(func::FuncOp function) {
     bool parameter = kind && kind.getValue() == ArgumentKind::parameter;
     if (parameter && classes[number].name.empty())
       if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr))
-        classes[number].name = layerName(name);
-    // A parameter has its units first; a stacked or stepwise value has them last.
-    bool parameterLike =
-        parameter || (type.getRank() == 2 && llvm::any_of(value.getUsers(), [&](Operation *user) {
-                        return isa<SgdOp, AdamOp>(user) ||
-                               (isa<LinearOp>(user) && user->getOperand(1) == value);
-                      }));
+        classes[number].name = isKernel(argument) ? name.str() : layerName(name);
+    // A parameter and what is of its shape has its units first; a stacked or stepwise value has them last.
+    bool parameterLike = parameter || value.getDefiningOp<ConvMatrixOp>() ||
+                         value.getDefiningOp<LinearWeightGradOp>() ||
+                         (type.getRank() == 2 && llvm::any_of(value.getUses(), readsParameter));
     int64_t units = parameterLike ? type.getDimSize(0) : type.getShape().back();
     if (!classes[number].units)
       classes[number].units = units;
+    if (auto matrix = value.getDefiningOp<ConvMatrixOp>()) {
+      nameAfterKernel(matrix, number);
+      classes[number].bytes.weights += type.getDimSize(1) * 4;
+    }
     if (!argument && type.getRank() < 3)
       return; // passes through registers, or is counted with the state that it becomes
     bool accumulator = llvm::any_of(value.getUsers(), [&](Operation *user) {

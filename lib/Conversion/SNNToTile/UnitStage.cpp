@@ -7,11 +7,13 @@ using namespace spikeloom;
 using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
-static bool isSampleOp(Operation *op) { return !isa<LinearWeightGradOp, BatchSumOp, LinearInputGradOp>(op); }
+static bool isSampleOp(Operation *op) {
+  return !isa<LinearWeightGradOp, BatchSumOp, LinearInputGradOp, ConvMatrixOp, ConvKernelGradOp>(op);
+}
 
 static StringRef kindOf(const UnitStage &stage) {
   for (Operation *op : stage.ops)
-    if (isa<NeuronAdjointOp, LinearWeightGradOp, LinearInputGradOp, BatchSumOp>(op))
+    if (isa<NeuronAdjointOp, LinearWeightGradOp, LinearInputGradOp, BatchSumOp, ConvKernelGradOp>(op))
       return "backward";
   return "forward";
 }
@@ -98,6 +100,10 @@ void UnitStageEmitter::emit() {
         emitBatchSum(sum);
       else if (auto grad = dyn_cast<LinearInputGradOp>(op))
         emitInputGradient(grad);
+      else if (auto matrix = dyn_cast<ConvMatrixOp>(op))
+        emitConvMatrix(matrix);
+      else if (auto grad = dyn_cast<ConvKernelGradOp>(op))
+        emitConvKernelGrad(grad);
     }
   });
   b.setLoc(stage.ops.front()->getLoc());

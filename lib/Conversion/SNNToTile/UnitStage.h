@@ -25,6 +25,17 @@ private:
   void emitWeightGradient(snn::LinearWeightGradOp op);
   void emitBatchSum(snn::BatchSumOp op);
   void emitInputGradient(snn::LinearInputGradOp op);
+
+  // Convolutions (ConvStages.cpp).
+  /// Where a position of the kernel lies for a unit: the input under it, if there is one.
+  struct Tap {
+    mlir::Value exists, input, channel;
+  };
+  mlir::Value unitNumber(mlir::Value c);
+  Tap tapOf(const snn::ConvGeometry &geometry, mlir::Value c, mlir::Value tap);
+  void emitConvMatrix(snn::ConvMatrixOp op);
+  void emitConvKernelGrad(snn::ConvKernelGradOp op);
+
   /// Calls `body` with the units of the tile, at most kUnroll at a time.
   void forUnits(llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
 

@@ -37,3 +37,16 @@ func.func @main(%x: tensor<4x3xf32> {snn.kind = #snn.kind<input>}) -> (tensor<4x
   %y = arith.addf %x, %c : tensor<4x3xf32>
   return %y : tensor<4x3xf32>
 }
+
+// -----
+
+func.func @main(%x: tensor<5x4x6xf32> {snn.kind = #snn.kind<input>, snn.name = "x"},
+                %k: tensor<1x3xf32> {snn.kind = #snn.kind<parameter>, snn.name = "conv.weight"}) -> (tensor<5x4x4xf32> {snn.name = "y"}) {
+  %y = snn.scan over(%xt = %x : tensor<5x4x6xf32>) -> (tensor<5x4x4xf32>), () {
+    // expected-error @+1 {{is computed in every step from parameters that do not change; move it out of the scan}}
+    %m = snn.conv_matrix %k {input = [1, 6], kernel = [3]} : tensor<1x3xf32> -> tensor<4x6xf32>
+    %i = snn.linear %xt, %m : (tensor<4x6xf32>, tensor<4x6xf32>) -> tensor<4x4xf32>
+    snn.yield step(%i : tensor<4x4xf32>)
+  }
+  return %y : tensor<5x4x4xf32>
+}

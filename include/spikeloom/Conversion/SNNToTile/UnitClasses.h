@@ -52,6 +52,9 @@ private:
   std::vector<UnitClass> classes;
 };
 
+/// Does the operation work on whole rows? Such operations have tiles of their own.
+bool isRowOp(mlir::Operation *op);
+
 /// Rewrites what classes and stages cannot express as it is: comparisons and spread parameters with several
 /// readers, values that a scan only passes on. Before classes are made.
 void prepareForPlacement(mlir::func::FuncOp function);

@@ -18,6 +18,9 @@ def SNN_SliceOp : SNN_WindowOp<"slice"> {
     The row `[.., N]` is viewed as `shape` (row-major), the result as `sizes`; element i of the result is the row's element
     `offsets + strides * i`. Positions outside of `shape` read `fill`, so that negative offsets pad.
 
+    Max pooling is `arith.maximumf` over the slices under each position of the window, from the last position to the
+    first with the earlier one as second operand: of equal values the first then gets the gradient, as in PyTorch.
+
     One gate of an LSTM, and one of the four inputs of a 2x2 maximum:
 
     ```mlir
