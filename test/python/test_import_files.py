@@ -18,6 +18,8 @@ from spikeloom.importers.evaluate import run_steps
 from spikeloom.importers.ir import copy_step
 from spikeloom.importers.onnx_graph import load_graph
 from spikeloom.importers.problems import ProblemList
+from spikeloom.importers.programs import step_program
+from spikeloom.importers.tracing import trace_graph
 from spikeloom.importers.verify import find_difference
 
 DATA = Path(__file__).parent / "data"
@@ -127,11 +129,12 @@ def test_a_wrong_neuron_would_be_noticed(attribute, value):
     """The comparison with the original sees each kind of mistake (> against >= only where values tie)."""
     path = str(DATA / "snn_leaky_sub__step__legacy.onnx")
     graph = load_graph(path, ProblemList())
+    trace = trace_graph(graph, ProblemList()).trace
     step = load_onnx(path).step
-    assert not find_difference(graph, step, 4)
+    assert not find_difference(graph, trace, step_program(step, 1))
     broken = copy_step(step)
     next(op for op in broken.ops if op.kind == "neuron").attrs[attribute] = value
-    found = find_difference(graph, broken, 4)
+    found = find_difference(graph, trace, step_program(broken, 1))
     assert "differs at step" in found
 
 

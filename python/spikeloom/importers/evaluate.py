@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs the step IR with numpy: what the dialect's operations mean, each float32 operation rounded by itself."""
+"""Runs the importer's IR with numpy: what the dialect's operations mean, each float32 operation rounded by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 import numpy as np
 
 from .ir import Op, Program, Scan, Step, Value
+from .programs import step_program
 
 F32 = np.float32
 
@@ -33,28 +34,15 @@ NEURON_DEFAULTS = {
 }
 
 
-def run_step(step: Step, inputs: dict[str, np.ndarray], states: dict[str, np.ndarray]) -> tuple[dict, dict]:
-    """One step: (outputs by name, next states by name). Arrays are float32 `[batch, width]`."""
-    values: dict[int, np.ndarray] = {}
-    for value in step.inputs:
-        values[id(value)] = inputs[value.name].astype(F32)
-    for state in step.states:
-        values[id(state.value)] = states[state.name].astype(F32)
-    batch = next((a.shape[0] for a in values.values()), step.batch)
-    run_ops(step.ops, values, batch)
-    outputs = {name: values[id(v)] for name, v in step.outputs}
-    return outputs, {s.name: values[id(s.next)] for s in step.states}
-
-
 def run_steps(step: Step, sequences: dict[str, np.ndarray], states: dict[str, np.ndarray]) -> tuple[dict, dict]:
-    """All steps of sequences `[T, batch, width]`: (outputs stacked over time, states after the last step)."""
-    length = len(next(iter(sequences.values())))
-    stacked: dict[str, list] = {name: [] for name, _ in step.outputs}
-    for t in range(length):
-        outputs, states = run_step(step, {n: s[t] for n, s in sequences.items()}, states)
-        for name, value in outputs.items():
-            stacked[name].append(value)
-    return {n: np.stack(v) for n, v in stacked.items()}, states
+    """All steps of sequences `[T, batch, width]`: (outputs stacked over time, states after the last step).
+
+    A model without time gets and gives one step.
+    """
+    if step.is_sequence:
+        outputs, _ = run_program(step_program(step, 0), {n: a[0] for n, a in sequences.items()}, {})
+        return {n: a[None] for n, a in outputs.items()}, {}
+    return run_program(step_program(step, len(next(iter(sequences.values())))), sequences, states)
 
 
 def run_program(program: Program, inputs: dict[str, np.ndarray], states: dict[str, np.ndarray]) -> tuple[dict, dict]:

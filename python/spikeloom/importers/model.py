@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .emit import emit, state_outputs
-from .ir import Op, Parameter, State, Step, Trace, Value, copy_step
+from .emit import emit
+from .ir import Op, Parameter, Program, State, Step, Trace, Value, copy_step
 from .onnx_graph import SourceGraph, check_valid, load_graph
 from .parameters import finish_parameters
 from .problems import ImportFailed, Problem, ProblemList, Source
+from .programs import finish, operations, outside_scope, parameters, scans, scope_of, step_program
 from .raise_neurons import raise_neurons, spike_tests
-from .tracing import trace_graph
+from .rerolling import reroll
+from .tracing import Traced, trace_graph
 from .verify import find_difference
 
 _NEURONS = ("neuron", "integrator")
@@ -33,70 +35,79 @@ class Array:
 
 @dataclass
 class Model:
-    """An imported model. `batch` and `steps` may be changed; everything else follows."""
+    """An imported model: a step function (`step`), or a file that is a program of its own (`whole`).
+
+    `batch`, and the `steps` of a step function, may be changed; everything else follows.
+    """
 
     path: str
     name: str
-    step: Step
+    step: Step | None
     batch: int
     steps: int
     problems: list[Problem] = field(default_factory=list)
     pairing: str = ""
+    whole: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """What is compiled."""
+        return step_program(self.step, self.steps) if self.step is not None else self.whole
 
     @property
     def is_sequence(self) -> bool:
-        """Whether the model has no time of its own and keeps the shapes of its file."""
-        return self.step.is_sequence
+        """Whether the model is no step function: it has the steps of its file, or no time at all."""
+        return self.step is None or self.step.is_sequence
 
     @property
     def inputs(self) -> list[Array]:
-        """Inputs `[steps, batch, features]` (a model without time: `[batch, features]`)."""
-        return [Array(v.name, self._stacked(v)) for v in self.step.inputs]
+        """Inputs `[steps, batch, features]` (what has no time: `[batch, features]`)."""
+        return [Array(p.name, self._shape(p.value)) for p in self.program.inputs]
 
     @property
     def outputs(self) -> list[Array]:
-        """Outputs for every step, then the states after the last step `[batch, features]`."""
-        rows = [Array(n, self._stacked(v)) for n, v in self.step.outputs]
-        return rows + [Array(o.name, (self.batch, s.value.width))
-                       for s, o in zip(self.step.states, state_outputs(self.step), strict=True)]
+        """Outputs, for every step where they have time, then the states after the last step `[batch, features]`."""
+        program = self.program
+        return [Array(p.name, self._shape(p.value)) for p in program.outputs] \
+            + [Array(s.output, self._shape(s.value)) for s in program.states]
 
     @property
     def states(self) -> list[Array]:
         """States `[batch, features]` with the values they start from."""
-        return [Array(s.name, (self.batch, s.value.width),
-                      np.full((self.batch, s.value.width), s.initial, np.float32)) for s in self.step.states]
+        return [Array(s.name, self._shape(s.value), np.full(self._shape(s.value), s.initial, np.float32))
+                for s in self.program.states]
 
     @property
     def parameters(self) -> list[Parameter]:
         """Named parameters: `name`, `value`, `trainable`, `note`."""
-        return self.step.parameters()
+        return parameters(self.program)
 
     @property
     def neurons(self) -> list[Op]:
         """The raised neurons and integrators, in order."""
-        return [op for op in self.step.ops if op.kind in _NEURONS]
+        return [op for op in operations(self.program) if op.kind in _NEURONS]
 
     @property
     def arithmetic(self) -> list[Op]:
         """The operations that stayed arithmetic."""
-        return [op for op in self.step.ops if op.kind not in _NEURONS + _FREE]
+        return [op for op in operations(self.program) if op.kind not in _NEURONS + _FREE]
 
     def to_mlir(self) -> str:
         """The model as text of the snn dialect."""
-        return emit(self.step, self.batch, self.steps, self.name)
+        return emit(self.program, self.batch, self.name)
 
-    def _stacked(self, value: Value) -> tuple[int, ...]:
-        return (self.batch, value.width) if self.is_sequence else (self.steps, self.batch, value.width)
+    def _shape(self, value: Value) -> tuple[int, ...]:
+        return (value.steps, self.batch, value.width) if value.steps else (self.batch, value.width)
 
 
 def load_onnx(path: str | Path, *, batch: int | None = None, steps: int | None = None, as_: str | None = None,
               state: Iterable[str] | Mapping[str, str] = (), name: str | None = None,
               train_parameters: str | None = None) -> Model:
-    """Imports an ONNX step function `(x, state...) -> (y, state...)`.
+    """Imports an ONNX file: a step function `(x, state...) -> (y, state...)`, whole sequences, or a graph without time.
 
-    `batch` re-batches the file, `steps` is the length of the sequences, `as_` is `step` or `sequence`, `state` holds
-    pairs `IN=OUT` (or is a mapping), `train_parameters` is a regular expression of the initializers to train. Raises
-    `ImportFailed` with the complete list of reasons.
+    `batch` re-batches the file, `steps` is the length of the sequences of a step function or of a dynamic axis of time,
+    `as_` is `step` or `sequence`, `state` holds pairs `IN=OUT` (or is a mapping), `train_parameters` is a regular
+    expression of the initializers to train. Raises `ImportFailed` with the complete list of reasons.
     """
     path = str(path)
     problems = ProblemList()
@@ -131,24 +142,81 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
         pairs[source] = target
     graph = load_graph(path, problems)
     traced = trace_graph(graph, problems, batch=batch, steps=steps, state=pairs, as_=as_, train=train)
-    step = _step_of(traced.trace, graph, as_ != "step" and steps is None, problems) if traced is not None else None
-    if step is not None and not problems.has_errors:
-        check_valid(path, graph.model, problems)
-    if step is None or problems.has_errors:
+    if traced is None or problems.has_errors:
         return None
-    _warn_memoryless(step, problems)
-    step = _raised_and_verified(graph, step, step.batch, problems)
+    check_valid(path, graph.model, problems)
+    trace = traced.trace
+    if any("T" in port.axes for port in [*trace.inputs, *trace.outputs]):
+        step, whole = None, _whole(graph, traced, steps, problems)
+    else:
+        step, whole = _step(graph, traced, as_ != "step" and steps is None, problems), None
+    if problems.has_errors:
+        return None
+    return Model(path, name or Path(path).stem, step, batch or trace.batch, steps or (whole.steps if whole else 1),
+                 pairing=traced.pairing.how, whole=whole)
+
+
+def _whole(graph: SourceGraph, traced: Traced, steps: int | None, problems: ProblemList) -> Program | None:
+    """The program of a file that holds whole sequences."""
+    program = reroll(traced.trace, problems)
+    if program is None:
+        return None
+    if steps is not None and program.steps not in (0, steps):
+        problems.error(f"--steps={steps}: the file has {program.steps} time steps, which cannot be changed; export it "
+                       "with a dynamic axis of time, or one step as a function (x, state...) -> (y, state...)")
+        return None
+    scopes = [scope_of(program, scan) for scan in scans(program)]
+    told = ProblemList()
+    for scope in scopes:
+        raised = copy_step(scope.step)
+        raise_neurons(raised, told)
+        scope.apply(raised)
+        _warn_memoryless(scope.step, problems)
+    difference = find_difference(graph, traced.trace, program)
+    if difference:
+        for scope in scopes:
+            scope.apply(scope.step)
+        _report_difference(difference, find_difference(graph, traced.trace, program), problems)
+    else:
+        problems.items += told.items
+    parts = [scope_of(program, scan) for scan in scans(program)]
+    outside = outside_scope(program).step
+    finish_parameters([*(p.step for p in parts), outside], traced.table)
+    for part in parts:
+        part.apply(part.step)
+    finish(program, outside)
+    return program
+
+
+def _step(graph: SourceGraph, traced: Traced, may_be_static: bool, problems: ProblemList) -> Step | None:
+    """A step function, or a graph without time, with neurons if it does what the file does, else without."""
+    step = _step_of(traced.trace, graph, may_be_static, problems)
     if step is None:
         return None
-    finish_parameters(step, traced.table)
-    return Model(path, name or Path(path).stem, step, batch or step.batch, steps or 1, pairing=traced.pairing.how)
+    _warn_memoryless(step, problems)
+    raised = copy_step(step)
+    told = ProblemList()
+    raise_neurons(raised, told)
+    difference = find_difference(graph, traced.trace, step_program(raised, 1))
+    if difference:
+        _report_difference(difference, find_difference(graph, traced.trace, step_program(step, 1)), problems)
+    else:
+        problems.items += told.items
+        step = raised
+    finish_parameters([step], traced.table)
+    return step
+
+
+def _report_difference(raised: str, plain: str, problems: ProblemList) -> None:
+    """What the model without raised neurons is worth, if the one with them differs from the file."""
+    if plain:
+        problems.error(f"the imported model does not compute what the file computes: {plain}")
+    else:
+        problems.warn(f"neurons are left as arithmetic: as neuron operations they differ from the file ({raised})")
 
 
 def _step_of(trace: Trace, graph: SourceGraph, may_be_static: bool, problems: ProblemList) -> Step | None:
     """The trace of a step function, or of a graph without time, as a step."""
-    if any("T" in port.axes for port in [*trace.inputs, *trace.outputs]):
-        problems.error("whole sequences are not imported yet, step functions (x, state...) -> (y, state...) are")
-        return None
     outputs = {o.name: o.rows[0] for o in trace.outputs}
     rows = {i.name: i.rows[0] for i in trace.inputs}
     types = {p.name: p.dtype for p in graph.inputs}
@@ -162,23 +230,6 @@ def _step_of(trace: Trace, graph: SourceGraph, may_be_static: bool, problems: Pr
     step = Step(trace.name, trace.batch, [v for n, v in rows.items() if n not in trace.pairs], states, written,
                 trace.ops, not states and may_be_static)
     step.clean()
-    return step
-
-
-def _raised_and_verified(graph: SourceGraph, step: Step, batch: int, problems: ProblemList) -> Step | None:
-    """The step with neurons if it does what the file does, else without, else nothing."""
-    raised = copy_step(step)
-    told = ProblemList()
-    raise_neurons(raised, told)
-    difference = find_difference(graph, raised, batch)
-    if not difference:
-        problems.items += told.items
-        return raised
-    plain = find_difference(graph, step, batch) if any(op.kind in _NEURONS for op in raised.ops) else difference
-    if plain:
-        problems.error(f"the imported model does not compute what the file computes: {plain}")
-        return None
-    problems.warn(f"neurons are left as arithmetic: as neuron operations they differ from the file ({difference})")
     return step
 
 

@@ -112,9 +112,12 @@ class Use:
     parameter: Parameter
 
 
-def finish_parameters(step: Step, table: ParameterTable) -> None:
-    """Unties parameters shared by unrelated uses, makes all names distinct, and tells what was done."""
-    uses = _all_uses(step)
+def finish_parameters(steps: list[Step], table: ParameterTable) -> None:
+    """Unties parameters shared by unrelated uses, makes all names distinct, and tells what was done.
+
+    `steps` are a step function, or all parts of a program.
+    """
+    uses = [use for step in steps for use in _all_uses(step)]
     by_name: dict[str, list[Use]] = {}
     for use in uses:
         by_name.setdefault(use.parameter.name, []).append(use)
@@ -134,7 +137,7 @@ def finish_parameters(step: Step, table: ParameterTable) -> None:
             else:
                 known.append(use)
             use.op.params[use.key] = use.parameter
-    for parameter in step.parameters():
+    for parameter in {id(p): p for step in steps for p in step.parameters()}.values():
         if parameter.note:
             table.problems.note(parameter.note)
 
@@ -153,6 +156,7 @@ def _all_uses(step: Step) -> list[Use]:
             spikes = any(v.op is not None and v.op.kind == "tofloat" for v in reader.operands)
             role = "threshold" if reader.kind == "cmp" or (reader.kind == "mul" and spikes) else "factor"
             readers.setdefault(role, []).append(reader)
+        readers = readers or {"initial": []}
         for role, ops in readers.items():
             spread = op
             if len(readers) > 1 and role != "threshold":

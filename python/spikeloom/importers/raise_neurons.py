@@ -322,7 +322,7 @@ def _neuron(step: Step, state: State, test: Test, update: Update, attrs: dict, b
         params["threshold"] = test.threshold.parameter
     else:
         attrs["threshold"] = test.threshold.number
-    if attrs["reset_kind"] == "value" and attrs["v_reset"] != 0:
+    if attrs["reset_kind"] == "value" and attrs["v_reset"] != 0 and state.output:
         problems.warn(f"state '{state.name}' starts at 0, but its neuron resets to {attrs['v_reset']:.6g}; if the "
                       f"framework starts there too, give --input {state.name}={attrs['v_reset']:.6g}", build.source)
     op = Op("neuron", [x, membrane], params, attrs, [], build.source)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compares an imported step with the original ONNX graph on random inputs, over several steps.
+"""Compares an imported model with the original ONNX graph on random inputs, over several steps.
 
 The importer must never give a silently different network, so this runs on every import. Both sides iterate their
 own states: one spike that differs grows into a difference that cannot be missed.
@@ -10,46 +10,84 @@ from __future__ import annotations
 import numpy as np
 from onnx.reference import ReferenceEvaluator
 
-from .evaluate import run_step
-from .ir import Step
+from .evaluate import run_program
+from .ir import Program, Trace, TraceInput, TraceOutput
 from .onnx_graph import SourceGraph
+from .programs import parameters
+from .tracing.run import rows_of
 
 TOLERANCE = 1e-4
 _WORK = 40_000_000
 
 
-def find_difference(graph: SourceGraph, step: Step, batch: int) -> str:
-    """Empty if both agree, else what differs: output, step and by how much."""
-    oracle = ReferenceEvaluator(graph.model)
-    widths = {v.name: v.width for v in step.inputs} | {s.name: s.value.width for s in step.states}
+def find_difference(graph: SourceGraph, trace: Trace, program: Program) -> str:
+    """Empty if both agree, else what differs: output, step and by how much.
+
+    A step function (`trace.pairs`) is run one step at a time, a whole sequence at once.
+    """
+    oracle = _Oracle(graph)
     types = {p.name: p.dtype for p in graph.inputs}
-    order = [p.name for p in graph.outputs]
-    weights = sum(p.value.size for p in step.parameters()) + 1
-    steps = max(3, min(8, _WORK // (weights * batch)))
-    for draw in range(3 if weights * batch < _WORK else 1):
+    weights = sum(p.value.size for p in parameters(program)) + 1
+    repeats = max(3, min(8, _WORK // (weights * trace.batch))) if trace.pairs else 1
+    stacked = {p.name for p in program.inputs if p.value.steps}
+    for draw in range(3 if weights * trace.batch < _WORK else 1):
         generator = np.random.default_rng(draw)
-        states = {s.name: _draw(generator, (batch, widths[s.name]), types[s.name], draw) for s in step.states}
-        ours, theirs = dict(states), dict(states)
-        for t in range(steps):
-            inputs = {v.name: _draw(generator, (batch, widths[v.name]), types[v.name], 1 + t % 2) for v in step.inputs}
-            feed = {n: _as_type(a, types[n]) for n, a in {**inputs, **theirs}.items()}
-            with np.errstate(all="ignore"):
-                try:
-                    expected = dict(zip(order, oracle.run(None, feed), strict=True))
-                except Exception as error:  # the reference implementation rejects the graph or an operator in it
-                    return f"the original graph cannot be run by the ONNX reference implementation: {error}"
-            outputs, following = run_step(step, inputs, ours)
-            found = outputs | {s.output: following[s.name] for s in step.states}
-            for name, value in expected.items():
-                difference = _difference(np.asarray(value, np.float32), found[name])
+        theirs = {i.name: _draw(generator, i.shape, types[i.name], draw) for i in trace.inputs if i.name in trace.pairs}
+        ours = {i.name: _rows(i, theirs[i.name], trace.batch)[0] for i in trace.inputs if i.name in theirs}
+        for t in range(repeats):
+            feed = {i.name: _draw(generator, i.shape, types[i.name], 1 + (t + draw) % 2)
+                    for i in trace.inputs if i.name not in theirs}
+            try:
+                expected = oracle.run({n: _as_type(a, types[n]) for n, a in {**feed, **theirs}.items()})
+            except Exception as error:  # the reference implementation rejects the graph or an operator in it
+                return f"the original graph cannot be run by the ONNX reference implementation: {error}"
+            rows = {i.name: _rows(i, feed[i.name], trace.batch) for i in trace.inputs if i.name in feed}
+            outputs, ours = run_program(program, {n: a if n in stacked else a[0] for n, a in rows.items()}, ours)
+            found = {p.name: outputs[p.name] if p.value.steps else outputs[p.name][None] for p in program.outputs}
+            found |= {trace.pairs[n]: a[None] for n, a in ours.items()}
+            for port in trace.outputs:
+                difference = _difference(_rows(port, expected[port.name], trace.batch), found[port.name])
                 if difference:
-                    return f"output '{name}' differs at step {t} of random input {draw}: {difference}"
-            ours = following
-            theirs = {s.name: np.asarray(expected[s.output], np.float32) for s in step.states}
+                    step = f" at step {t}" if trace.pairs else ""
+                    return f"output '{port.name}' differs{step} of random input {draw}: {difference}"
+            theirs = {n: np.asarray(expected[o], np.float32) for n, o in trace.pairs.items()}
     return ""
 
 
-def _draw(generator: np.random.Generator, shape: tuple[int, int], dtype: str, kind: int) -> np.ndarray:
+class _Oracle:
+    """The ONNX reference implementation; for a graph that it cannot run, onnxruntime where that is installed."""
+
+    def __init__(self, graph: SourceGraph) -> None:
+        self.model = graph.model
+        self.names = [p.name for p in graph.outputs]
+        self.session = ReferenceEvaluator(graph.model)
+
+    def run(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Outputs by name."""
+        with np.errstate(all="ignore"):
+            try:
+                values = self.session.run(None, feed)
+            except Exception:
+                if not isinstance(self.session, ReferenceEvaluator) or (session := self._runtime()) is None:
+                    raise
+                self.session = session
+                values = self.session.run(None, feed)
+        return dict(zip(self.names, values, strict=True))
+
+    def _runtime(self):
+        try:
+            import onnxruntime
+        except ImportError:
+            return None
+        return onnxruntime.InferenceSession(self.model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def _rows(port: TraceInput | TraceOutput, array: np.ndarray, batch: int) -> np.ndarray:
+    """An array of the file as rows `[steps, batch, width]`; one step without time."""
+    return np.stack(rows_of(np.asarray(array, np.float32), port.axes, batch))
+
+
+def _draw(generator: np.random.Generator, shape: tuple[int, ...], dtype: str, kind: int) -> np.ndarray:
     """Inputs: binary, uniform, and (for states) values that lie exactly on round thresholds."""
     if dtype in ("bool", "uint8"):
         return generator.integers(0, 2, shape).astype(np.float32)

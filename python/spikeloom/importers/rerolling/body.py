@@ -24,6 +24,7 @@ class Body:
         self.rows: dict[Family, Value] = {}
         self.finals: dict[tuple[Family, int], Value] = {}
         self.scan = Scan(schedule.steps, reverse, [], [], [], [])
+        self.constants: list[Value] = []  # of the trace, which the body repeats
         self._constants: dict[int, Value] = {}
         self._ages: dict[Family, int] = {}
         for family in schedule.families:
@@ -63,6 +64,7 @@ class Body:
         if value.op is None or value.op.kind not in _ROWS_OF_CONSTANTS:
             return value
         if id(value) not in self._constants:
+            self.constants.append(value)
             self._constants[id(value)] = self._append(value.op, [], value)
         return self._constants[id(value)]
 

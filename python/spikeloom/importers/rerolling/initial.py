@@ -12,7 +12,7 @@ from collections import ChainMap
 
 import numpy as np
 
-from ..evaluate import agree, evaluate, run_ops
+from ..evaluate import agree, run_ops
 from ..ir import ScanState, Value
 from .body import Body
 from .families import Analysis, Family
@@ -64,12 +64,9 @@ class InitialValues:
             found.append(_number(before))
         found.append(0.0)
         found += [_number(v) for v in self.outside if v.width == family.width and v.dtype == "f32"]
-        for op in self.body.scan.ops:
-            if op.result.width == family.width:
-                if op.kind in ("const", "broadcast"):
-                    found.append(_number(op.result))
-                elif op.kind in _NEUTRAL:
-                    found.append(_NEUTRAL[op.kind])
+        found += [_number(v) for v in self.body.constants if v.width == family.width]
+        found += [_NEUTRAL[op.kind] for op in self.body.scan.ops
+                  if op.kind in _NEUTRAL and op.result.width == family.width]
         found.append(1.0)
         unique: dict[object, Value | float] = {}
         for candidate in found:
@@ -97,8 +94,7 @@ class InitialValues:
 
     def _initial(self, state: ScanState) -> np.ndarray:
         if isinstance(state.init, Value):
-            return self.arrays[id(state.init)] if id(state.init) in self.arrays \
-                else evaluate(state.init.op, [], self.batch)[0]  # a constant of the loop's body
+            return self.arrays[id(state.init)]
         return np.full((self.batch, state.value.width), state.init, np.float32)
 
 

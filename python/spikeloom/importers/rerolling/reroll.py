@@ -13,6 +13,7 @@ import numpy as np
 from ..evaluate import agree, run_ops, run_program
 from ..ir import Op, Port, Program, Scan, Trace, Value
 from ..problems import ProblemList
+from ..programs import free_values, ordered
 from .body import Body
 from .families import Analysis, Family
 from .initial import InitialValues
@@ -109,7 +110,7 @@ class _Rerolling:
             if rest is None:
                 raise Irregular(self._why(ops))
             ops, rounds = rest, rounds + 1
-        return self._program(ops)
+        return self._program()
 
     def _reads_steps(self, ops: list[Op]) -> bool:
         taps = {id(row) for rows in self.sequences for row in rows}
@@ -128,11 +129,11 @@ class _Rerolling:
             _check_closed(family, analysis)
         schedule = Schedule(wanted.needs, self.steps)
         body = Body(schedule, self.stacks, reverse)
-        InitialValues(body, analysis, self._outside(ops, analysis), self.arrays).choose()
+        InitialValues(body, analysis, self._invariants(ops, analysis), self.arrays).choose()
         self._take(body, wanted, analysis)
         return wanted.rest
 
-    def _outside(self, ops: list[Op], analysis: Analysis) -> list[Value]:
+    def _invariants(self, ops: list[Op], analysis: Analysis) -> list[Value]:
         """Values that depend on no step: inputs without time and what is computed from them, nearest use first."""
         found: dict[int, Value] = {}
         for op in ops:
@@ -164,17 +165,39 @@ class _Rerolling:
         counts = [sum(analysis.level_of(op.result) == t for op in ops) for t in range(self.steps)]
         return f"the steps have {', '.join(map(str, counts))} operations of their own and no common form"
 
-    def _program(self, ops: list[Op]) -> Program:
-        outputs = []
-        for port in self.trace.outputs:
-            value = self.rows.get(port.name)
-            if value is None:
-                value = self.outer.get(id(port.rows[0]), port.rows[0])
-            outputs.append(Port(port.name, value, port.axes, port.shape))
+    def _program(self) -> Program:
+        wanted = [self.rows.get(o.name, o.rows[0]) for o in self.trace.outputs]
+        inits = [s.init for scan in self.scans for s in scan.states if isinstance(s.init, Value)]
+        place = self._outside([*wanted, *inits, *(v for scan in self.scans for v in free_values(scan))])
+        for scan in self.scans:
+            for op in scan.ops:
+                op.operands = [place.get(id(v), v) for v in op.operands]
+            for state in scan.states:
+                state.init = place.get(id(state.init), state.init)
+        outputs = [Port(o.name, place.get(id(v), v), o.axes, o.shape)
+                   for o, v in zip(self.trace.outputs, wanted, strict=True)]
         program = Program(self.trace.name, self.trace.batch, self.steps, self.inputs, [], outputs, [])
-        program.items = _assemble(outputs, self.scans, self.outer)
+        program.items = ordered([p.value for p in outputs], self.scans)
         self._check(program)
         return program
+
+    def _outside(self, roots: list[Value]) -> dict[int, Value]:
+        """What stands for values of the trace outside of the loops; copies, since the trace may be needed again."""
+        needed: set[int] = set()
+        stack = list(roots)
+        while stack:
+            value = stack.pop()
+            if id(value) not in self.outer and value.op is not None and id(value.op) not in needed:
+                needed.add(id(value.op))
+                stack += value.op.operands
+        place = dict(self.outer)
+        for op in self.trace.ops:
+            if id(op) in needed:
+                new = Op(op.kind, [place.get(id(v), v) for v in op.operands], dict(op.params), dict(op.attrs), [],
+                         op.source)
+                new.results = [Value(v.width, v.dtype, new, v.name) for v in op.results]
+                place.update((id(old), v) for old, v in zip(op.results, new.results, strict=True))
+        return place
 
     def _check(self, program: Program) -> None:
         """The loops must compute what the trace computes."""
@@ -294,47 +317,3 @@ def _sample(trace: Trace) -> dict[int, np.ndarray]:
             arrays[id(row)] = generator.normal(0.3, 0.8, (_CHECK_BATCH, row.width)).astype(np.float32)
     run_ops(trace.ops, arrays, _CHECK_BATCH)
     return arrays
-
-
-def _assemble(outputs: list[Port], scans: list[Scan], outer: dict[int, Value]) -> list[Op | Scan]:
-    """Operations and scans that the outputs need, in an order of dependence, reading what the scans give."""
-    made_by = {id(v): s for s in scans for v in (*(o for _, o in s.stacked), *(st.final for st in s.states))}
-    items: list[Op | Scan] = []
-    done: set[int] = set()
-
-    def mapped(value: Value) -> Value:
-        return outer.get(id(value), value)
-
-    def reads(item: Op | Scan) -> list[Value]:
-        if isinstance(item, Op):
-            item.operands = [mapped(v) for v in item.operands]
-            return item.operands
-        inner = {id(r) for op in item.ops for r in op.results} | {id(s.value) for s in item.states} \
-            | {id(i) for _, i in item.sequences}
-        for op in item.ops:
-            op.operands = [v if id(v) in inner else mapped(v) for v in op.operands]
-        for state in item.states:
-            state.init = mapped(state.init) if isinstance(state.init, Value) else state.init
-        free = [v for op in item.ops for v in op.operands if id(v) not in inner]
-        return [*free, *(o for o, _ in item.sequences), *(s.init for s in item.states if isinstance(s.init, Value))]
-
-    def producer(value: Value) -> Op | Scan | None:
-        return made_by.get(id(value), value.op)
-
-    def visit(root: Op | Scan) -> None:
-        stack = [(root, iter(reads(root)))]
-        done.add(id(root))
-        while stack:
-            top, rest = stack[-1]
-            child = next((p for v in rest if (p := producer(v)) is not None and id(p) not in done), None)
-            if child is None:
-                items.append(top)
-                stack.pop()
-            else:
-                done.add(id(child))
-                stack.append((child, iter(reads(child))))
-
-    for port in outputs:
-        if (item := producer(port.value)) is not None and id(item) not in done:
-            visit(item)
-    return items
