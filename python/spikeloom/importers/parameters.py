@@ -37,6 +37,10 @@ class ParameterTable:
             return any(self.pattern.search(n) for n in (*const.names, *names))
         return self.graph.marks is not None and any(n in self.graph.marks for n in names)
 
+    def is_original(self, const: Const) -> bool:
+        """Whether a constant is an initializer into which nothing was folded."""
+        return const.direct and not any(n in self.graph.folded_from for n in const.names)
+
     def _origins(self, const: Const) -> list[str]:
         """Initializer names, and what the exporter says it folded into them."""
         names = list(const.names)

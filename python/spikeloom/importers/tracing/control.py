@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .tracer import Tracer
 
 _UNBOUNDED = 1 << 31
-_MOST_STEPS = 1 << 16
+_MOST_STEPS = 1 << 15
 
 
 def _has_poison(values: list) -> bool:
@@ -52,7 +52,10 @@ def _loop(t: Tracer, node: Node, values: list, env: ChainMap) -> list:
             break
         if step >= _MOST_STEPS:
             raise Unsupported(f"Loop has more than {_MOST_STEPS} iterations, which are not unrolled")
+        before = condition
         condition, *results = t.body(body, [Const(np.asarray(step, np.int64)), condition, *carried], env)
+        if bound >= _UNBOUNDED and condition is before:
+            raise Unsupported("Loop has neither a trip count nor a condition that changes, so it never ends")
         if _has_poison(results) and isinstance(condition, Const):
             return [Poison() for _ in node.outputs]
         carried, rows = results[:states], results[states:]

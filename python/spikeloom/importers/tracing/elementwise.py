@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import Value
 from ..onnx_graph import Const
-from .tensor import Tensor, Unsupported
+from .tensor import Tensor, Unsupported, check_size
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -40,6 +40,7 @@ class Grid:
             shapes = " and ".join("x".join(map(str, o.dims if isinstance(o, Tensor) else o.value.shape))
                                   for o in operands)
             raise Unsupported(f"operands of shapes {shapes} do not fit together") from None
+        check_size(prod(self.shape))
         self.steps = tuple(self._is_step(a) for a in range(len(self.shape)))
 
     def _aligned(self, operand: Operand) -> np.ndarray:

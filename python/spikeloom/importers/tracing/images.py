@@ -96,7 +96,7 @@ def _conv(t: Tracer, node: Node, values: list):
     if channels != weight.value.shape[1] * groups or weight.value.shape[0] % groups:
         raise Unsupported(f"Conv: the input has {channels} channels, the weights {list(weight.value.shape)} in "
                           f"{groups} groups expect {weight.value.shape[1] * groups}")
-    params = {"weight": t.table.make(weight, weight.value, True, node.source)}
+    params = {"weight": t.weight(weight, "conv", lambda: t.table.make(weight, weight.value, True, node.source))}
     if bias is not None:
         params["bias"] = t.table.make(bias, bias.value.reshape(-1), True, node.source)
     window = _window(node, [x.cells.shape[a] for a in axes[1:]], kernel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise, product
 from math import prod
 
 from ..onnx_graph import Port, SourceGraph
@@ -18,6 +18,7 @@ from ..problems import ProblemList
 INPUT_TYPES = {"float", "bool", "uint8", "float16", "double", "bfloat16", "int64", "int32"}
 DEFAULT_STEPS = 5
 _LARGEST = 1 << 24
+_MOST_CHOICES = 16
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Layouts:
         self.batch, self.steps = batch, steps
         self.forms = {"step": ("BN", "BCN", "BCHW"), "sequence": ("TBN", "BTN", "TBCHW", "BTCHW", "BN", "BCHW")}.get(
             as_ or "", ("BN", "TBN", "BTN", "BCN", "BCHW", "TBCHW", "BTCHW"))
+        if _is_line(graph):
+            self.forms = tuple(sorted(self.forms, key=lambda f: f != "BCN"))
         self.is_valid = self._check()
 
     def _check(self) -> bool:
@@ -93,9 +96,7 @@ class Layouts:
         if first is None or not self.is_valid:
             return
         for axes in self._forms(first):
-            found = self._of_all(first, self._layout(first, axes))
-            if found:
-                yield found
+            yield from self._of_all(first, self._layout(first, axes))
 
     def folded(self, wanted: list[list[int]]) -> Iterator[list[Layout]]:
         """Layouts with time and batch in one axis, for graphs that reshape it into shapes like those in `wanted`."""
@@ -113,9 +114,7 @@ class Layouts:
                 rest = tuple(int(d) for d in first.dims[1:])
                 for axes in ("(BT)", "(TB)"):
                     layout = Layout(first.name, axes + letters, (a, b, *rest), (total, *rest), first.dtype)
-                    found = self._of_all(first, layout)
-                    if found:
-                        yield found
+                    yield from self._of_all(first, layout)
 
     def _forms(self, port: Port) -> list[str]:
         forms = [f for f in self.forms if len(f) == len(port.dims)]
@@ -131,27 +130,19 @@ class Layouts:
                 dims.append({"B": self.batch or 1, "T": self.steps or DEFAULT_STEPS}.get(letter, 0))
         return Layout(port.name, axes, tuple(dims), tuple(dims), port.dtype)
 
-    def _of_all(self, first: Port, layout: Layout) -> list[Layout] | None:
+    def _of_all(self, first: Port, layout: Layout) -> Iterator[list[Layout]]:
         """The other inputs beside the first: sequences like it, or states and static inputs of the same batch."""
-        found = []
-        for port in self.ports:
-            made = layout if port is first else self._beside(port, layout)
-            if made is None or 0 in made.extents:
-                return None
-            found.append(made)
-        return found
+        each = [[layout] if port is first else self._beside(port, layout) for port in self.ports]
+        if 0 not in layout.extents:
+            yield from map(list, islice(product(*each), _MOST_CHOICES))
 
-    def _beside(self, port: Port, first: Layout) -> Layout | None:
-        batch, rank = first.batch, len(port.dims)
-        if port.name not in self.pairs and first.length and rank == len(first.shape):
-            same = self._layout(port, first.axes) if "(" not in first.axes else None
-            if same is not None and same.batch == batch and same.length == first.length:
-                return same
-        for axes in {2: ("BN",), 3: ("CBN", "BCN"), 4: ("BCHW", "LBCN"), 5: ("LBCHW", "BLCHW")}[rank]:
-            made = self._layout(port, axes)
-            if made.batch == batch:
-                return made
-        return None
+    def _beside(self, port: Port, first: Layout) -> list[Layout]:
+        rank = len(port.dims)
+        forms = {2: ["BN"], 3: ["CBN", "BCN"], 4: ["BCHW", "LBCN"], 5: ["LBCHW", "BLCHW"]}[rank]
+        if port.name not in self.pairs and first.length and rank == len(first.shape) and "(" not in first.axes:
+            forms.insert(0, first.axes)
+        found = [self._layout(port, axes) for axes in forms]
+        return [f for f in found if f.batch == first.batch and f.length in (0, first.length) and 0 not in f.extents]
 
     def tell_defaults(self, layouts: list[Layout]) -> None:
         """Notes on dynamic dimensions that got a default, and on types that are computed in float32."""
@@ -164,6 +155,12 @@ class Layouts:
                                    "--steps says otherwise")
             if port.dtype in ("float16", "double", "bfloat16"):
                 self.problems.note(f"input '{port.name}' has type {port.dtype}; the model is computed in float32")
+
+
+def _is_line(graph: SourceGraph) -> bool:
+    """Whether the first input goes into a convolution or pooling over one axis: it is `[batch, channels, length]`."""
+    first = graph.inputs[0].name if graph.inputs else ""
+    return any(node.op in ("Conv", "MaxPool", "AveragePool") and node.inputs[:1] == [first] for node in graph.nodes)
 
 
 def _means(name: str, letter: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ir import Value
+from ..ir import Parameter, Value
 from ..onnx_graph import Const, Node
 from .arithmetic import with_bias
 from .elementwise import apply, without_batch
@@ -34,11 +34,11 @@ def contract(t: Tracer, x: Tensor, dim: int, weight: Const, out_in: bool, node: 
     if value.shape[1] != x.cells.shape[axis]:
         raise Unsupported(f"{node.op}: the input has {x.cells.shape[axis]} features, the weights expect "
                           f"{value.shape[1]}")
-    if alpha != 1.0:
-        value = value * np.float32(alpha)
-        weight = Const(weight.value, weight.names, False, node.source)
-    parameter = t.table.make(weight, value, True, node.source, transposed=not out_in)
-    count = value.shape[0]
+    def make() -> Parameter:
+        const = weight if alpha == 1.0 else Const(weight.value, weight.names, False, node.source)
+        return t.table.make(const, value * np.float32(alpha), True, node.source, transposed=not out_in)
+
+    parameter, count = t.weight(weight, (out_in, alpha), make), value.shape[0]
     return map_rows(t, x, [axis], lambda row, dims: t.builder.make("linear", [row], count,
                                                                    params={"weight": parameter}),
                     lambda dims: [count])

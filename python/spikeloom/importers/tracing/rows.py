@@ -59,28 +59,24 @@ class Rows:
         cuts = np.flatnonzero(np.diff(rows)) + 1
         parts = []
         for part in np.split(cells, cuts) if len(cuts) < _PARTS else ():
-            made = self._part(self.first(part), part & _MASK)
-            if made is None:
-                break
-            parts.append(made)
-        else:
-            if parts:
-                return parts[0] if len(parts) == 1 else self.builder.make("concat", parts, cells.size)
-        return self._gathered(cells, rows)
+            parts += self._parts(self.first(part), part & _MASK) or [None] * (_PARTS + 1)
+        if not 0 < len(parts) <= _PARTS:
+            return self._gathered(cells, rows)
+        return parts[0] if len(parts) == 1 else self.builder.make("concat", parts, cells.size)
 
-    def _part(self, value: Value, columns: np.ndarray) -> Value | None:
-        """Elements of one row as a slice, if they lie regularly."""
+    def _parts(self, value: Value, columns: np.ndarray) -> list[Value] | None:
+        """Elements of one row as slices, if they lie regularly enough for a few."""
         number = constant_of(value)
         if number is not None:
-            return self.builder.const(number, columns.size)
-        if columns.size == value.width and np.array_equal(columns, np.arange(value.width)):
-            return value
-        view = strided_view(columns, value.width)
-        if view is None:
+            return [self.builder.const(number, columns.size)]
+        if np.array_equal(columns, np.arange(value.width)):
+            return [value]
+        pieces = [columns] if strided_view(columns, value.width) is not None else _regular_pieces(columns)
+        views = [strided_view(p, value.width) for p in pieces] if len(pieces) <= _PARTS else [None]
+        if None in views:
             return None
-        shape, offsets, sizes, strides = view
-        return self.builder.make("slice", [value], columns.size, shape=shape, offsets=offsets, sizes=sizes,
-                                 strides=strides, fill=0.0)
+        return [self.builder.make("slice", [value], prod(sizes), shape=shape, offsets=offsets, sizes=sizes,
+                                  strides=strides, fill=0.0) for shape, offsets, sizes, strides in views]
 
     def _gathered(self, cells: np.ndarray, rows: np.ndarray) -> Value:
         """Any elements in any order: a product with a constant matrix of zeros and ones, which is exact."""
@@ -149,6 +145,19 @@ def strided_view(columns: np.ndarray, width: int) -> tuple[tuple[int, ...], ...]
     strides = [1] * (len(nest) - 1) + [nest[-1][1]]
     inside = all(o + (n - 1) * s < d for o, n, s, d in zip(offsets, sizes, strides, shape, strict=True))
     return (tuple(shape), tuple(offsets), tuple(sizes), tuple(strides)) if inside else None
+
+
+def _regular_pieces(columns: np.ndarray) -> list[np.ndarray]:
+    """The columns cut where runs of consecutive ones change their length or distance."""
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(columns) != 1) + 1, [columns.size]])
+    lengths, firsts = np.diff(starts), columns[starts[:-1]]
+    cuts, begin = [], 0
+    for i in range(1, len(lengths)):
+        distance = firsts[begin + 1] - firsts[begin]
+        if lengths[i] != lengths[begin] or firsts[i] - firsts[i - 1] != distance:
+            cuts.append(int(starts[i]))
+            begin = i
+    return np.split(columns, cuts)
 
 
 def _nest(columns: np.ndarray) -> list[tuple[int, int]] | None:

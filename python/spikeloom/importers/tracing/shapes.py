@@ -11,7 +11,7 @@ import numpy as np
 
 from ..onnx_graph import Const, Node
 from .elementwise import lift
-from .tensor import Tensor, Unsupported
+from .tensor import Tensor, Unsupported, check_size
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -73,6 +73,7 @@ def expand(x: Tensor, wanted: list[int]) -> Tensor:
         if new not in (1, now):
             if now != 1:
                 raise Unsupported(f"a value of shape {x.dims} cannot be expanded to {wanted}")
+            check_size(x.cells.size * new)
             x = x.take(x.axis(dim, "Expand"), np.zeros(new, np.int64))
     return x
 
@@ -82,6 +83,7 @@ def _tile(t: Tracer, node: Node, values: list):
     for dim, count in enumerate(t.integers(values[1], "repeats")):
         if count != 1:
             axis = x.axis(dim, "Tile")
+            check_size(x.cells.size * count)
             x = x.take(axis, np.tile(np.arange(x.cells.shape[axis]), count))
     return x
 
@@ -232,6 +234,7 @@ def _padded(t: Tracer, x: Tensor, axis: int, low: int, high: int, fill: Const) -
     number = float(fill.value.reshape(-1)[0])
     x = x.slice(axis, slice(max(0, -low), x.cells.shape[axis] - max(0, -high)))
     low, high = max(0, low), max(0, high)
+    check_size(x.cells.size // x.cells.shape[axis] * (low + x.cells.shape[axis] + high))
     features = [x.cells.shape[a] for a in x.features()]
     if x.steps[axis]:
         row = t.rows.cells(t.builder.const(number, prod(features))).reshape(features)

@@ -27,6 +27,15 @@ class MixedBatch(Unsupported):
         self.wanted = wanted
 
 
+_MOST_CELLS = 1 << 26
+
+
+def check_size(count: int) -> None:
+    """Refuses what a small file can ask for but no memory holds."""
+    if count > _MOST_CELLS:
+        raise Unsupported(f"a value of {count} numbers a sample; more than {_MOST_CELLS} are not supported")
+
+
 class Poison:
     """Stands for a result that has no translation; users of it are not reported again."""
 
@@ -139,6 +148,7 @@ class Tensor:
     def take(self, axis: int, indices: np.ndarray) -> Tensor:
         """The given indices of an axis of `cells`; an array of another rank than 1 changes the number of axes."""
         count = indices.ndim
+        check_size(self.cells.size // max(1, self.cells.shape[axis]) * indices.size)
         if indices.size and (indices.min() < -self.cells.shape[axis] or indices.max() >= self.cells.shape[axis]):
             raise Unsupported(f"index {int(indices.max())} is outside an axis of {self.cells.shape[axis]}")
         shift = (count - 1) if axis < self.fold[0] else 0

@@ -8,13 +8,13 @@ are not reported again.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import Callable, Hashable, MutableMapping
 from math import prod
 
 import numpy as np
 
 from ..builder import Builder, kind_of
-from ..ir import Op, Trace, TraceInput, TraceOutput, Value
+from ..ir import Op, Parameter, Trace, TraceInput, TraceOutput, Value
 from ..onnx_graph import Body, Const, Node, SourceGraph
 from ..parameters import ParameterTable
 from ..problems import ProblemList
@@ -40,6 +40,7 @@ class Tracer:
         self.mixed: list[list[int]] = []
         self.used = {p.name for p in graph.outputs} | _used_names(graph.nodes)
         self.batch = 1
+        self._weights: dict[tuple, tuple[Parameter, Const]] = {}
 
     def run(self, layouts: list[Layout], pairs: dict[str, str]) -> Trace | None:
         """The trace, or None when an input, node or output was reported as a problem."""
@@ -182,6 +183,13 @@ class Tracer:
                               + ("a sequence" if isinstance(value, list) else "constant or missing"))
         return value
 
+    def weight(self, const: Const, form: Hashable, make: Callable[[], Parameter]) -> Parameter:
+        """The parameter that `make` makes of a constant in some form; looked up where a loop uses it again."""
+        key = (id(const), form)
+        if key not in self._weights:
+            self._weights[key] = (make(), const)  # the constant is kept, so that its id stays its own
+        return self._weights[key][0]
+
     def integers(self, value, what: str) -> list[int]:
         """A constant list of integers (axes, shapes, indices)."""
         if not isinstance(value, Const):
@@ -204,7 +212,8 @@ class Tracer:
         if value.dtype.kind not in "fiu":
             raise Unsupported(f"a constant of type {value.dtype} is not supported; export the model in float32")
         value, inner = _per_channel(value, dims)
-        keep = self.table.is_marked(const) and (const.direct or bool(np.any(value)))
+        # What is folded to zeros (`beta * 0` of the first step) is no parameter, whoever folded it.
+        keep = self.table.is_marked(const) and (self.table.is_original(const) or bool(np.any(value)))
         if value.size == 1 or (not keep and not const.direct and np.ptp(value) == 0):
             if not keep:
                 return self.builder.const(value.reshape(-1)[0], width)
