@@ -172,6 +172,14 @@ def test_states_with_axes_of_their_own(path):
     assert result.trace.inputs[2].rows[0].width == prod((3, N))
 
 
+def test_a_step_on_signals_with_states_of_their_size(path):
+    g = Graph()
+    kernel = g.weights(2, 4, 3)
+    x = g.node("Conv", g.node("Relu", g.input("x", B, 4, 8)), kernel, pads=[1, 1], kernel_shape=[3])
+    v = g.node("Add", g.node("Mul", g.input("v", B, 2, 8), g.constant(np.float32(0.9))), x)
+    g.check(path, g.node("Relu", v), v, state={"v": v}, axes="BCN BCN BCN BCN")
+
+
 # What is refused.
 
 

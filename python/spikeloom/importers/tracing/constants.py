@@ -18,6 +18,8 @@ from .tensor import Unsupported
 
 # Results of these never depend on their operands alone.
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+# What exporters use on shapes and constants only.
+CONSTANT_OPERATORS = {"Constant", "ConstantOfShape", "EyeLike", "OneHot", "Range", "Trilu"}
 _LIMIT = 1 << 26
 
 

@@ -64,7 +64,7 @@ class Layouts:
         self.batch, self.steps = batch, steps
         self.forms = {"step": ("BN", "BCN", "BCHW"), "sequence": ("TBN", "BTN", "TBCHW", "BTCHW", "BN", "BCHW")}.get(
             as_ or "", ("BN", "TBN", "BTN", "BCN", "BCHW", "TBCHW", "BTCHW"))
-        if _is_line(graph):
+        if _is_line(graph, pairs):
             self.forms = tuple(sorted(self.forms, key=lambda f: f != "BCN"))
         self.is_valid = self._check()
 
@@ -92,9 +92,9 @@ class Layouts:
 
     def candidates(self) -> Iterator[list[Layout]]:
         """Layouts of all inputs, likeliest first."""
-        first = next((p for p in self.ports if p.name not in self.pairs), None)
-        if first is None or not self.is_valid:
+        if not self.ports or not self.is_valid:
             return
+        first = next((p for p in self.ports if p.name not in self.pairs), self.ports[0])
         for axes in self._forms(first):
             yield from self._of_all(first, self._layout(first, axes))
 
@@ -157,10 +157,17 @@ class Layouts:
                 self.problems.note(f"input '{port.name}' has type {port.dtype}; the model is computed in float32")
 
 
-def _is_line(graph: SourceGraph) -> bool:
-    """Whether the first input goes into a convolution or pooling over one axis: it is `[batch, channels, length]`."""
-    first = graph.inputs[0].name if graph.inputs else ""
-    return any(node.op in ("Conv", "MaxPool", "AveragePool") and node.inputs[:1] == [first] for node in graph.nodes)
+def _is_line(graph: SourceGraph, pairs: dict[str, str]) -> bool:
+    """Whether the first input looks like `[batch, channels, length]`.
+
+    It goes into a convolution or pooling, or states have three dimensions as well, of which only the batch is the same.
+    """
+    if not graph.inputs or graph.inputs[0].dims is None:
+        return False
+    first = graph.inputs[0]
+    states = [p.dims for p in graph.inputs if p.name in pairs and p.dims is not None and len(p.dims) == 3]
+    return any(node.op in ("Conv", "MaxPool", "AveragePool") and node.inputs[:1] == [first.name]
+               for node in graph.nodes) or any(s[0] == first.dims[0] and s[1] != first.dims[1] for s in states)
 
 
 def _means(name: str, letter: str) -> bool:

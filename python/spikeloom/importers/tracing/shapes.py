@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..ir import Value
 from ..onnx_graph import Const, Node
 from .elementwise import lift
 from .tensor import Tensor, Unsupported, check_size
@@ -235,23 +237,27 @@ def _padded(t: Tracer, x: Tensor, axis: int, low: int, high: int, fill: Const) -
     x = x.slice(axis, slice(max(0, -low), x.cells.shape[axis] - max(0, -high)))
     low, high = max(0, low), max(0, high)
     check_size(x.cells.size // x.cells.shape[axis] * (low + x.cells.shape[axis] + high))
-    features = [x.cells.shape[a] for a in x.features()]
+    features = x.features()
     if x.steps[axis]:
-        row = t.rows.cells(t.builder.const(number, prod(features))).reshape(features)
-        shape = [1 if a in x.features() else n for a, n in enumerate(x.cells.shape)]
-        edge = np.broadcast_to(row.reshape([n if a in x.features() else 1 for a, n in enumerate(x.cells.shape)]),
-                               [*shape[:axis], 1, *shape[axis + 1:]] if not features else
-                               [1 if a == axis else n for a, n in enumerate(x.cells.shape)])
+        inner = [n if a in features else 1 for a, n in enumerate(x.cells.shape)]
+        row = t.rows.cells(t.builder.const(number, prod(inner))).reshape(inner)
+        edge = np.broadcast_to(row, [1 if a == axis else n for a, n in enumerate(x.cells.shape)])
         parts = [np.repeat(edge, low, axis), x.cells, np.repeat(edge, high, axis)]
         return x.with_cells(np.concatenate(parts, axis))
-    place = x.features().index(axis)
-    return map_rows(t, x, x.features(), lambda row, dims: t.rows.columns(
-        row, dims, [-low if i == place else 0 for i in range(len(dims))],
-        [d + low + high if i == place else d for i, d in enumerate(dims)], [1] * len(dims), number),
-        lambda dims: [d + low + high if i == place else d for i, d in enumerate(dims)])
+    place = features.index(axis)
+
+    def sizes(dims: list[int]) -> list[int]:
+        return [d + low + high if i == place else d for i, d in enumerate(dims)]
+
+    def build(row: Value, dims: list[int]) -> Value:
+        offsets = [-low if i == place else 0 for i in range(len(dims))]
+        return t.rows.columns(row, dims, offsets, sizes(dims), [1] * len(dims), number)
+
+    return map_rows(t, x, features, build, sizes)
 
 
-def map_rows(t: Tracer, x: Tensor, features: list[int], function, dims_of, dtype: str = "f32") -> Tensor:
+def map_rows(t: Tracer, x: Tensor, features: list[int], function: Callable[[Value, list[int]], Value],
+             dims_of: Callable[[list[int]], list[int]], dtype: str = "f32") -> Tensor:
     """Applies `function(row, dims)` to the rows made of the axes `features`, whose extents are `dims`.
 
     The result has `dims_of(dims)` along these axes (as many as before), which become features; all others become steps.

@@ -18,7 +18,7 @@ from ..ir import Op, Parameter, Trace, TraceInput, TraceOutput, Value
 from ..onnx_graph import Body, Const, Node, SourceGraph
 from ..parameters import ParameterTable
 from ..problems import ProblemList
-from .constants import Folder
+from .constants import CONSTANT_OPERATORS, Folder
 from .layout import Layout
 from .rows import Rows
 from .tensor import MixedBatch, Poison, Tensor, Unsupported, plain
@@ -124,7 +124,7 @@ class Tracer:
 
     def _without_operands(self, node: Node, env: MutableMapping) -> list:
         """Reports what would have no translation in any case, also in the bodies of loops."""
-        if node.op not in self.operators and node.op not in self.control:
+        if node.op not in self.operators and node.op not in self.control and node.op not in CONSTANT_OPERATORS:
             raise Unsupported(f"operator {node.op} is not supported")
         for body in node.attrs.values():
             if isinstance(body, Body):
