@@ -17,6 +17,7 @@ from .programs import parameters
 from .tracing.run import rows_of
 
 TOLERANCE = 1e-4
+_HALF_TOLERANCE = 2e-3
 _WORK = 40_000_000
 _TYPES = {"bool": np.bool_, "uint8": np.uint8, "float16": np.float16}
 
@@ -27,9 +28,10 @@ def find_difference(graph: SourceGraph, trace: Trace, program: Program) -> str:
     A step function (`trace.pairs`) is run one step at a time, a whole sequence at once.
     """
     oracle = _Oracle(graph)
+    is_half = any(p.dtype == "float16" for p in [*graph.inputs, *graph.outputs])
     types = {p.name: p.dtype for p in graph.inputs}
     weights = sum(p.value.size for p in parameters(program)) + 1
-    repeats = max(3, min(8, _WORK // (weights * trace.batch))) if trace.pairs else 1
+    repeats = max(3, min(8, _WORK // (weights * trace.batch))) if trace.pairs and not is_half else 1
     stacked = {p.name for p in program.inputs if p.value.steps}
     # Where the steps stay unrolled the program has one long row for the rows of the trace.
     long = {p.name: p for p in [*program.inputs, *program.outputs] if "S" in p.axes}
@@ -51,7 +53,7 @@ def find_difference(graph: SourceGraph, trace: Trace, program: Program) -> str:
             found |= {trace.pairs[n]: a[None] for n, a in ours.items()}
             for port in trace.outputs:
                 difference = _difference(_rows(long.get(port.name, port), expected[port.name], trace.batch),
-                                         found[port.name])
+                                         found[port.name], is_half)
                 if difference:
                     step = f" at step {t}" if trace.pairs else ""
                     return f"output '{port.name}' differs{step} of random input {draw}: {difference}"
@@ -111,17 +113,18 @@ def _as_type(array: np.ndarray, dtype: str) -> np.ndarray:
     return array.astype(_TYPES.get(dtype, np.float32))
 
 
-def _difference(expected: np.ndarray, found: np.ndarray) -> str:
-    """Spikes (outputs of 0 and a few other values) exactly, other numbers to the tolerance."""
+def _difference(expected: np.ndarray, found: np.ndarray, is_half: bool) -> str:
+    """Spikes (outputs of 0 and a few other values) exactly, other numbers to the tolerance.
+
+    The file's half precision is float32 here: one spike in a hundred may be decided by that.
+    """
     if expected.shape != found.shape:
         return f"shape {list(found.shape)} instead of {list(expected.shape)}"
-    if expected.size == 0:
-        return ""
     scale = np.maximum(1.0, np.abs(expected))
     with np.errstate(invalid="ignore"):
-        bad = ~(np.abs(expected - found) <= TOLERANCE * scale) & ~(np.isnan(expected) & np.isnan(found))
-    bad &= expected != found
-    if not bad.any():
+        close = np.abs(expected - found) <= (_HALF_TOLERANCE if is_half else TOLERANCE) * scale
+    bad = ~close & ~(np.isnan(expected) & np.isnan(found)) & (expected != found)
+    if np.count_nonzero(bad) <= (bad.size // 100 if is_half else 0):
         return ""
     where = tuple(int(i) for i in np.argwhere(bad)[0])
     return (f"{int(bad.sum())} of {expected.size} values, the first at {list(where)}: {found[where]:.9g} instead of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..ir import Op, Scan, ScanState, Value
 from .families import Family
-from .schedule import Schedule
+from .schedule import MATRIX, Schedule
 
 _ROWS_OF_CONSTANTS = ("const", "broadcast")
 
@@ -51,13 +51,16 @@ class Body:
             for level in levels:
                 self.finals[family, level] = self.states[family, schedule.age(family, level) + 1].final
 
-    def value(self, family: Family, age: int) -> Value:
-        """The value of a family that was computed `age` steps ago, inside the scan."""
-        if (family, age) not in self.values:
+    def value(self, family: Family, age: int, user: Family | None = None) -> Value:
+        """The value of a family that was computed `age` steps ago, inside the scan, as `user` reads it."""
+        key = (family, age)
+        if age and family in self.schedule.again and user is not None and user.op.kind not in MATRIX:
+            key = (family, -age)  # beside the state
+        if key not in self.values:
             operands = [self._constant(e.outside) if e.family is None
-                        else self.value(e.family, age + self.schedule.delay(family, e)) for e in family.edges]
-            self.values[family, age] = self._append(family.op, operands, family.op.result)
-        return self.values[family, age]
+                        else self.value(e.family, age + self.schedule.delay(family, e), family) for e in family.edges]
+            self.values[key] = self._append(family.op, operands, family.op.result)
+        return self.values[key]
 
     def _constant(self, value: Value) -> Value:
         """Constants are repeated inside, where neurons are recognised; other values from outside are captured."""

@@ -88,6 +88,10 @@ class Analysis:
         """The largest step that a value depends on; -1 if none."""
         return self.level.get(id(value), -1)
 
+    def value(self, family: Family, level: int) -> Value:
+        """The value of a family at a level that is known."""
+        return family.members[level] if level in family.members else self.known[family, level]
+
     def color(self, value: Value, depth: int = 0) -> int:
         """Equal for values of equal structure; what comes from earlier levels counts to the given depth only."""
         key = (id(value), depth)

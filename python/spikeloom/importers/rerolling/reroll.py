@@ -150,14 +150,14 @@ class _Rerolling:
         """Enters the scan and what it gives into the program."""
         for family, stacked in body.rows.items():
             if family in wanted.taps:
-                rows = [analysis.known[family, t] for t in range(self.steps)]
+                rows = [analysis.value(family, t) for t in range(self.steps)]
                 self.sequences.append(rows[::-1] if body.scan.reverse else rows)
                 self.stacks.append(stacked)
         for name, family in wanted.row_outputs.items():
             self.rows[name] = body.rows[family]
             del self.open[name]
         for (family, level), final in body.finals.items():
-            self.outer[id(analysis.known[family, level])] = final
+            self.outer[id(analysis.value(family, level))] = final
         self.scans.append(body.scan)
 
     def _why(self, ops: list[Op]) -> str:

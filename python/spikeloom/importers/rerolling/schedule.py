@@ -16,7 +16,7 @@ from .families import Edge, Family
 _ELEMENTWISE = {"add", "sub", "mul", "div", "max", "min", "neg", "abs", "floor", "ceil", "sign", "exp", "log", "sqrt",
                 "tanh", "sigmoid", "cmp", "and", "or", "xor", "not", "select", "tofloat"}
 _TESTS = {"cmp", "and", "or", "xor", "not", "tofloat"}
-_MATRIX = {"linear", "conv"}
+MATRIX = {"linear", "conv"}
 
 
 @dataclass
@@ -43,14 +43,12 @@ class Schedule:
         self._limit = {f: self._latest(f) for f in self.families}
         self._sink()
         self.kept = self._registers(self.shift)
+        # Kept for a matrix product (recurrent spikes) or as a result, but computed from its state again for a reset.
+        self.again = {f for f, count in self.kept.items() if self._again(f, count, self.shift, self.kept, f)}
 
     def delay(self, user: Family, edge: Edge) -> int:
         """How many steps ago the operand of `user` was computed."""
         return edge.delay + self.shift[user] - self.shift[edge.family]
-
-    def is_kept(self, family: Family, delay: int) -> bool:
-        """Whether the value of so many steps ago is a state (otherwise it is computed from states again)."""
-        return self.kept.get(family, 0) >= delay
 
     def lag(self, family: Family) -> int:
         """How many steps after its computation a family's row is written."""
@@ -73,7 +71,7 @@ class Schedule:
 
     def _sink(self) -> None:
         """Moves families later, with who reads them in the same step, while that keeps fewer or better values."""
-        count = self._cost(self.shift)
+        kept = self._registers(self.shift)
         moved = True
         while moved:
             moved = False
@@ -82,9 +80,11 @@ class Schedule:
                 if not group:
                     continue
                 shift = {f: n + (f in group) for f, n in self.shift.items()}
-                cost = self._cost(shift)
-                if cost < count or (cost == count and not any(self._is_reset(f) for f in group)):
-                    self.shift, count, moved = shift, cost, True
+                after = self._registers(shift)
+                gain = sum(kept.values()) - sum(after.values())
+                # A reset may only move along with everything between it and the states.
+                if gain > 0 or (gain == 0 and (kept == after or not any(self._is_reset(f) for f in group))):
+                    self.shift, kept, moved = shift, after, True
 
     def _group(self, family: Family) -> set[Family]:
         """A family and everyone who reads it in the same step; empty if one of them cannot run later."""
@@ -116,19 +116,13 @@ class Schedule:
         inside = [e for e in family.edges if e.family is not None]
         return family.op.kind in ("mul", "sub", "neg") and len(inside) == 1 and self._is_test(inside[0].family)
 
-    def _cost(self, shift: dict[Family, int]) -> int:
-        return sum(self._registers(shift).values())
-
     def _registers(self, shift: dict[Family, int]) -> dict[Family, int]:
         """How many steps back each family's value is kept; without those that are cheaply computed again."""
         needed: dict[Family, int] = {}
-        by_matrix: set[Family] = set()
+        by_matrix = self._by_matrix(shift)
         for family in self.families:
             for user, edge in self.users[family]:
-                delay = edge.delay + shift[user] - shift[family]
-                needed[family] = max(needed.get(family, 0), delay)
-                if delay and user.op.kind in _MATRIX:
-                    by_matrix.add(family)
+                needed[family] = max(needed.get(family, 0), edge.delay + shift[user] - shift[family])
         for family, lag in self.needs.rows.items():
             needed[family] = max(needed.get(family, 0), lag - shift[family])
         for family, levels in self.needs.finals.items():
@@ -140,6 +134,11 @@ class Schedule:
             if count and not fixed and self._again(family, count, shift, kept, family):
                 kept[family] = 0
         return {f: n for f, n in kept.items() if n}
+
+    def _by_matrix(self, shift: dict[Family, int]) -> set[Family]:
+        """Families whose old values are multiplied with a matrix."""
+        return {f for f in self.families for user, edge in self.users[f]
+                if user.op.kind in MATRIX and edge.delay + shift[user] - shift[f]}
 
     def _again(self, family: Family, age: int, shift: dict[Family, int], kept: dict[Family, int], root: Family) -> bool:
         """Whether a value of `age` steps ago can be computed again from what is kept, by cheap operations."""
