@@ -182,7 +182,19 @@ def test_wrong_numbers(tmp_path):
 def test_undefined_value_and_constant_output(tmp_path):
     m, path = leaky(tmp_path)
     m.nodes[0].input[0] = "nothing"
-    assert "uses 'nothing', which no node before it makes" in errors(m.save(path))[0]
+    assert "uses 'nothing', which is no input or initializer and which no node makes" in errors(m.save(path))[0]
+
+
+def test_cycle(tmp_path):
+    m, path = leaky(tmp_path)
+    m.nodes[0].input[0] = m.nodes[3].output[0]
+    assert "which only this or a later node makes: the graph is cyclic or out of order" in errors(m.save(path))[0]
+
+
+def test_missing_initializer(tmp_path):
+    m, path = leaky(tmp_path)
+    del m.initializers[0]
+    assert "Gemm uses 'fc1.weight', which is no input or initializer" in errors(m.save(path))[0]
 
 
 def test_batches_that_differ(tmp_path):

@@ -288,6 +288,33 @@ def test_recurrent_operators(path, op, direction, layout):
         close(final[0], last[d])
 
 
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+@pytest.mark.parametrize("constant", [False, True])
+def test_sequences_of_different_lengths(path, direction, constant):
+    """After its end a sequence gives zeros and keeps its state; a reversed one starts at its own end."""
+    g = Graph()
+    arrays = [g.random.normal(0, 0.5, s).astype(np.float32) for s in ((1, 24, N), (1, 24, N), (1, 48))]
+    lengths = np.array([3, 3, 3] if constant else [5, 2, 0], np.int32)
+    x = g.input("x", T, B, N)
+    given = g.constant(lengths) if constant else g.input("lengths", B, dtype=TensorProto.INT32)
+    outputs = g.node("LSTM", x, *(g.constant(a) for a in arrays), given, outputs=3, hidden_size=N, direction=direction)
+    result, _ = traced(g.save(path, *outputs))
+    sequence = g.random.normal(0, 1, (T, B, N)).astype(np.float32)
+    found = run_trace(result.trace, {"x": sequence, "lengths": lengths})
+    for sample, length in enumerate(lengths.tolist()):
+        part = sequence[:length, sample:sample + 1]
+        h = np.zeros((1, 1, N), np.float32)
+        rows = np.zeros((T, N), np.float32)
+        if length:
+            one = Graph()
+            one.node("LSTM", one.input("x", length, 1, N), *(one.constant(a) for a in arrays), outputs=3, hidden_size=N)
+            oracle = ReferenceEvaluator(onnx.load(one.save(path, "v0_0", "v0_1")))
+            y, h = oracle.run(None, {"x": part[::-1] if direction == "reverse" else part})
+            rows[:length] = (y[::-1] if direction == "reverse" else y)[:, 0, 0]
+        close(rows, found[outputs[0]][:, 0, sample])
+        close(h[0, 0], found[outputs[1]][0, sample])
+
+
 def test_gates_stay_one_parameter(path):
     g = Graph()
     names = [g.weights(1, 4 * N, N), g.weights(1, 4 * N, N), g.weights(1, 8 * N)]
@@ -298,7 +325,8 @@ def test_gates_stay_one_parameter(path):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"lengths": [5, 4, 5]}, "sequence_lens other than the 5 steps"), ({"clip": 1.0}, "with clip=1.0"),
+    ({"lengths": [5, 4, 5]}, "sequence_lens [5, 4, 5], which differ from sample to sample"),
+    ({"clip": 1.0}, "with clip=1.0"),
     ({"activations": ["Elu", "Tanh", "Tanh"]}, "activations elu, tanh, tanh"), ({"input_forget": 1}, "input_forget=1"),
     ({"weight": (1, 25, 6)}, "operand 1 has shape [1, 25, 6]")])
 def test_recurrent_operators_that_are_refused(path, change, message):

@@ -204,6 +204,14 @@ def test_loop_without_end(path):
     assert "node 'n1': Loop has neither a trip count nor a condition that changes" in message
 
 
+def test_loop_of_too_many_iterations(path):
+    g, x, _ = leaky_graph()
+    step = body(leaky_nodes("v", "v"), ["i", "more", "v"], ["more", "next"])
+    first = g.node("Gather", x, g.constant(np.int64(0)))
+    (message,) = messages(g, path, g.node("Loop", g.constant(np.int64(1 << 30)), "true", first, body=step))
+    assert "node 'n1': Loop has 1073741824 iterations; more than 32768 are not unrolled" in message
+
+
 def test_inputs_of_no_known_form(path):
     g = Graph()
     assert "inputs are [batch, features]" in messages(g, path, g.node("Relu", g.input("x", 7)))[0]

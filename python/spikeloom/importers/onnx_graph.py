@@ -209,10 +209,13 @@ def _attribute(attribute: onnx.AttributeProto, problems: ProblemList):
 def _check_defined(body: Body, around: set[str], problems: ProblemList) -> None:
     """A file whose nodes use values that nobody makes is damaged; say so instead of failing later."""
     known = around | set(body.inputs) | set(body.constants)
+    later = {name for node in body.nodes for name in node.outputs}
     for node in body.nodes:
         for name in node.inputs:
             if name and name not in known:
-                problems.error(f"{node.op} uses '{name}', which no node before it makes", node.source)
+                why = "which only this or a later node makes: the graph is cyclic or out of order" if name in later \
+                    else "which is no input or initializer and which no node makes"
+                problems.error(f"{node.op} uses '{name}', {why}", node.source)
         for inner in node.attrs.values():
             if isinstance(inner, Body):
                 _check_defined(inner, known, problems)

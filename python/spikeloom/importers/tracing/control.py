@@ -43,6 +43,8 @@ def _loop(t: Tracer, node: Node, values: list, env: ChainMap) -> list:
         raise Unsupported("the trip count of Loop depends on the data; export the model with a fixed number of steps")
     bound = int(np.asarray(count.value).reshape(-1)[0]) if count is not None else _UNBOUNDED
     condition = values[1] if len(values) > 1 and values[1] is not None else Const(np.asarray(True))
+    if _MOST_STEPS < bound < _UNBOUNDED:
+        raise Unsupported(f"Loop has {bound} iterations; more than {_MOST_STEPS} are not unrolled")
     carried, states = values[2:], len(values) - 2
     scanned: list[list] = [[] for _ in node.outputs[states:]]
     step = 0

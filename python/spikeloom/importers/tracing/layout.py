@@ -76,10 +76,10 @@ class Layouts:
                                     "uint8 or int64 of small numbers")
             elif port.dims is None:
                 self.problems.error(f"input '{port.name}' has unknown shape; export it with its dimensions")
-            elif len(port.dims) < 2 or len(port.dims) > 5:
+            elif not (2 if port is self._first() else 1) <= len(port.dims) <= 5:
                 self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; inputs are [batch, features], "
                                     "[time, batch, features], or images instead of features")
-            elif not isinstance(port.dims[-1], int):
+            elif len(port.dims) > 1 and not isinstance(port.dims[-1], int):
                 self.problems.error(f"input '{port.name}' has the dynamic feature dimension '{port.dims[-1]}'; export "
                                     "it with a fixed one")
             elif any(isinstance(d, int) and d <= 0 for d in port.dims):
@@ -90,11 +90,15 @@ class Layouts:
                                     "are not supported")
         return len([p for p in self.problems.items if p.severity == "error"]) == before
 
+    def _first(self) -> Port:
+        """The first input that is no state."""
+        return next((p for p in self.ports if p.name not in self.pairs), self.ports[0])
+
     def candidates(self) -> Iterator[list[Layout]]:
         """Layouts of all inputs, likeliest first."""
         if not self.ports or not self.is_valid:
             return
-        first = next((p for p in self.ports if p.name not in self.pairs), self.ports[0])
+        first = self._first()
         for axes in self._forms(first):
             yield from self._of_all(first, self._layout(first, axes))
 
@@ -138,7 +142,7 @@ class Layouts:
 
     def _beside(self, port: Port, first: Layout) -> list[Layout]:
         rank = len(port.dims)
-        forms = {2: ["BN"], 3: ["CBN", "BCN"], 4: ["BCHW", "LBCN"], 5: ["LBCHW", "BLCHW"]}[rank]
+        forms = {1: ["B"], 2: ["BN"], 3: ["CBN", "BCN"], 4: ["BCHW", "LBCN"], 5: ["LBCHW", "BLCHW"]}[rank]
         if port.name not in self.pairs and first.length and rank == len(first.shape) and "(" not in first.axes:
             forms.insert(0, first.axes)
         found = [self._layout(port, axes) for axes in forms]

@@ -103,14 +103,16 @@ def _recurrent(t: Tracer, node: Node, values: list) -> list[Tensor]:
     step = {"RNN": _rnn_step, "LSTM": _lstm_step,
             "GRU": _gru_step(bool(node.attrs.get("linear_before_reset", 0)))}[node.op]
     inputs = [t.rows.value(part) for part in x.cells[:, 0]]
+    active = _lengths(t, node, values[4])
     outputs, finals = [], []
     for d, name in enumerate(names):
         cell = _cell(t, node, values, d, name, len(names))
         state = [_initial(t, values[5 + i], d, cell.hidden, batch_first) for i in range(states)]
         rows = []
-        for row in inputs[::-1] if name == "reverse" else inputs:
-            state = step(cell, row, state)
-            rows.append(state[0])
+        order = list(enumerate(inputs))
+        for number, row in order[::-1] if name == "reverse" else order:
+            given, state = _while_it_lasts(t, active(number), step(cell, row, state), state)
+            rows.append(given)
         outputs.append(rows[::-1] if name == "reverse" else rows)
         finals.append(state)
 
@@ -132,6 +134,32 @@ def _directions(node: Node) -> list[str]:
     return found[direction]
 
 
+def _lengths(t: Tracer, node: Node, value) -> Callable[[int], bool | Value]:
+    """Whether a sample's sequence still lasts at a step: the same for all samples, or a mask of one column."""
+    if value is None:
+        return lambda step: True
+    if isinstance(value, Const):
+        if np.ptp(value.value) != 0:
+            raise Unsupported(f"{node.op} with the constant sequence_lens {value.value.tolist()}, which differ from "
+                              "sample to sample, is not supported; make them an input")
+        return lambda step: step < int(value.value.flat[0])
+    lengths = t.rows.value(value.cells)
+    if len(value.dims) != 1 or lengths.dtype == "i1":
+        raise Unsupported(f"{node.op} with sequence_lens of shape {value.dims} is ill-formed")
+    return lambda step: t.builder.compare("ogt", lengths, t.builder.const(float(step), 1))
+
+
+def _while_it_lasts(t: Tracer, active: bool | Value, new: list[Value], old: list[Value]) -> tuple[Value, list[Value]]:
+    """The output and the states of a step; after a sequence's end the output is 0 and states stay."""
+    if active is True:
+        return new[0], new
+    zero = t.builder.const(0.0, new[0].width)
+    if active is False:
+        return zero, old
+    mask = t.rows.value(np.repeat(t.rows.cells(active), zero.width))
+    return t.builder.select(mask, new[0], zero), [t.builder.select(mask, a, b) for a, b in zip(new, old, strict=True)]
+
+
 def _check(node: Node, values: list, directions: int, x: Tensor) -> None:
     """Refuses what the cells do not compute, and weights of other shapes than the operator says."""
     for place, name in ((1, "weights"), (2, "recurrent weights"), (3, "biases")):
@@ -139,10 +167,7 @@ def _check(node: Node, values: list, directions: int, x: Tensor) -> None:
             raise Unsupported(f"{node.op} with {name} that depend on the inputs is not supported")
     if values[1] is None or values[2] is None:
         raise Unsupported(f"{node.op} without weights is ill-formed")
-    steps, hidden, gates = x.dims[0], values[2].value.shape[-1], _GATES[node.op]
-    lengths = values[4]
-    if lengths is not None and not (isinstance(lengths, Const) and np.all(lengths.value == steps)):
-        raise Unsupported(f"{node.op} with sequence_lens other than the {steps} steps of all samples is not supported")
+    hidden, gates = values[2].value.shape[-1], _GATES[node.op]
     for key in ("clip", "input_forget"):
         if node.attrs.get(key, 0):
             raise Unsupported(f"{node.op} with {key}={node.attrs[key]} is not supported")
