@@ -77,7 +77,8 @@ class FormBuilder:
     What does not depend on them, or depends on them in another way, is a base of its own.
     """
 
-    def __init__(self, split: list[Value], indicators: list[Value]) -> None:
+    def __init__(self, split: list[Value], indicators: list[Value], threshold: Coefficient | None = None) -> None:
+        self.threshold = threshold
         self.split = {id(v) for v in split}
         self.indicators = {id(m) for m in indicators}
         self.bases: dict[int, Value] = {}
@@ -121,7 +122,7 @@ class FormBuilder:
         if kind == "neg":
             return self._sum({}, self.form(operands[0]), -1.0)
         if kind == "mul":
-            return self._product(self.form(operands[0]), self.form(operands[1]))
+            return self._without_weights(self._product(self.form(operands[0]), self.form(operands[1])))
         if kind == "div":
             number = constant_of(operands[1])
             return self._product(self.form(operands[0]), {(_NONE, 0): Coefficient(1.0 / number)}) if number else None
@@ -131,6 +132,14 @@ class FormBuilder:
             rest = self._product({key: Coefficient(-1.0), (_NONE, 0): Coefficient(1.0)}, self.form(operands[2]))
             return self._sum(on, rest, 1.0) if on is not None and rest is not None else None
         return None
+
+    def _without_weights(self, form: Form | None) -> Form | None:
+        """None for a spike times a parameter that is not the threshold: a recurrent weight, not part of a reset."""
+        for (indicators, base), coefficient in (form or {}).items():
+            if indicators and not base and coefficient.parameter is not None \
+                    and not (self.threshold and any(coefficient.same(self.threshold, s) for s in (1.0, -1.0))):
+                return None
+        return form
 
     def _add(self, a: Value, b: Value, sign: float) -> Form | None:
         """A sum; where coefficients do not add up to one parameter, one of the operands stays whole."""

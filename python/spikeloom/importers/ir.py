@@ -176,7 +176,10 @@ class Program:
 
 @dataclass(eq=False)
 class State:
-    """A value carried from step to step: graph input `name`, graph output `output`."""
+    """A value carried from step to step: graph input `name`, graph output `output`.
+
+    A `private` one belongs to a loop: nobody outside sees it, and it starts at `initial`.
+    """
 
     name: str
     output: str
@@ -184,6 +187,7 @@ class State:
     next: Value
     initial: float = 0.0
     is_bool: bool = False
+    private: bool = False
 
 
 @dataclass(eq=False)
@@ -291,6 +295,6 @@ def copy_step(step: Step) -> Step:
         for value in new.results:
             value.op = new
         ops.append(new)
-    states = [State(s.name, s.output, same(s.value), same(s.next), s.initial, s.is_bool) for s in step.states]
+    states = [State(s.name, s.output, same(s.value), same(s.next), s.initial, s.is_bool, s.private) for s in step.states]
     return Step(step.name, step.batch, [same(v) for v in step.inputs], states,
                 [(n, same(v)) for n, v in step.outputs], ops, step.is_sequence)

@@ -7,12 +7,16 @@ not depend on the inputs, and a reset. Names play no part. What has no such form
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from .builder import Builder, constant_of, kind_of
 from .forms import Coefficient, Form, FormBuilder
 from .ir import Op, State, Step, Value, cone
 from .problems import ProblemList
+from .spike_states import unify_spikes
 
 _CMP = {"ogt": "gt", "ugt": "gt", "oge": "ge", "uge": "ge"}
 _ONE = Coefficient(1.0)
@@ -40,12 +44,20 @@ class Update:
 
 
 def raise_neurons(step: Step, problems: ProblemList) -> None:
-    """Rewrites the step in place, state by state."""
+    """Rewrites the step in place: neurons and plain sums state by state, then sums in the neurons that stay."""
+    unify_spikes(step)
+    left = []
     for state in step.states:
         if state.next.op is None:  # takes an input or a state as it is
             continue
-        if not (_raise_integrate_fire(step, state, problems) or _raise_fire_integrate(step, state, problems)):
-            _raise_integrator(step, state)
+        if not any(form(step, state, problems) for form in
+                   (_raise_integrate_fire, _raise_fire_integrate, _raise_forgetful)) \
+                and not _integrate(step, state, state.next, cone):
+            left.append(state)
+        step.clean()
+    for state in left:
+        _raise_membrane(step, state)
+        _integrate(step, state, state.next, _signals)
         step.clean()
 
 
@@ -154,23 +166,64 @@ def _raise_fire_integrate(step: Step, state: State, problems: ProblemList) -> bo
     return False
 
 
-def _raise_integrator(step: Step, state: State) -> bool:
-    update = _update(state.value, state.next, [], None)
-    if update is None or not update.terms or any(id(state.value) in cone(v) for v, _ in update.terms):
+def _raise_forgetful(step: Step, state: State, problems: ProblemList) -> bool:
+    """The membrane is made anew in every step (Alpha, LSTM cells with spikes): decay 0, with all else as input."""
+    test = next((t for t in spike_tests(step) if t.value is state.next), None)
+    if test is None or _float_of(step, test.mask) is None:
+        return False
+    made = state.next.op
+    again = Op(made.kind, list(made.operands), dict(made.params), dict(made.attrs), [], made.source)
+    again.results = [Value(state.next.width, "f32", again)]
+    build = Builder()
+    build.ops.append(again)
+    build.source = _float_of(step, test.mask).op.source
+    attrs = {"cmp": test.cmp, "reset_time": "delayed", "reset_kind": "none"}
+    update = Update(Coefficient(0.0), [], 0.0, {})
+    op = _neuron(step, state, test, update, attrs, build, (again.result, 1.0, state.value), problems)
+    _connect(step, state, test, op, op.results[1])
+    return True
+
+
+def _raise_membrane(step: Step, state: State) -> None:
+    """The update of a membrane that is compared in a way, or reset in a way, that no neuron operation has."""
+    following = cone(state.next)
+    tested = [v for op in step.ops if op.kind == "cmp" for v in op.operands]
+    for value in tested:
+        if value is not state.next and value.op is not None and id(value) in following \
+                and id(state.value) in cone(value) and _integrate(step, state, value, cone):
+            return
+
+
+def _integrate(step: Step, state: State, value: Value, sources: Callable[[Value], set[int]]) -> bool:
+    """Replaces a value that is a leaky sum of the state and of what does not come from it, going by `sources`."""
+    update = _update(state.value, value, [], None)
+    if update is None or not update.terms or any(id(state.value) in sources(v) for v, _ in update.terms):
         return False
     if update.decay.parameter is None and update.decay.number == 0:
         return False
     build = Builder()
-    build.source = state.next.op.source
+    build.source = value.op.source
     x, gain = _input(step, build, update, state.value.width)
     attrs, params = _coefficients(build, update)
     if gain != 1.0:
         attrs["gain"] = gain
     op = Op("integrator", [x, state.value], params, attrs, [], build.source)
-    op.results = [Value(state.value.width, "f32", op, state.next.name)]
+    op.results = [Value(state.value.width, "f32", op, value.name)]
     step.ops += [*build.ops, op]
-    step.replace(state.next, op.result)
+    step.replace(value, op.result)
     return True
+
+
+def _signals(value: Value) -> set[int]:
+    """The `id` of every value that `value` is computed from without a test in between."""
+    found: set[int] = set()
+    stack = [value]
+    while stack:
+        top = stack.pop()
+        if id(top) not in found and top.dtype != "i1":
+            found.add(id(top))
+            stack.extend(top.op.operands if top.op is not None else [])
+    return found
 
 
 def _old_tests(tests: list[Test], state: State, test: Test) -> list[Value]:
@@ -180,12 +233,12 @@ def _old_tests(tests: list[Test], state: State, test: Test) -> list[Value]:
 
 def _update(v: Value, m: Value, old: list[Value], threshold: Coefficient | None) -> Update | None:
     """Takes `m` apart with respect to `v` and the tests of `v`."""
-    forms = FormBuilder([v], old)
+    forms = FormBuilder([v], old, threshold)
     form = forms.form(m)
     decay = form.get((_NONE, id(v)))
     if decay is None and not any(forms.depends(forms.bases[base]) for _, base in form if base):
         decay = Coefficient(0.0)  # beta = 0: only the reset remembers the old membrane
-    if decay is None or (decay.parameter is not None and decay.number != 1.0):
+    if decay is None or (decay.parameter is not None and decay.number != 1.0) or not _keeps_precision(decay):
         return None
     fired: Form = {}
     terms, constant = [], Coefficient(0.0)
@@ -207,6 +260,13 @@ def _update(v: Value, m: Value, old: list[Value], threshold: Coefficient | None)
             return None
         update.reset = reset
     return update
+
+
+def _keeps_precision(decay: Coefficient) -> bool:
+    """Whether float32 holds `1 - rate` well: of `v + rate * (x - v)` with a tiny rate it keeps few digits."""
+    if decay.parameter is not None:
+        return True
+    return abs(float(np.float32(decay.number)) - decay.number) <= 1e-3 * abs(1.0 - decay.number)
 
 
 def _delayed_reset(fired: dict[int, Coefficient], update: Update, v: int, threshold) -> dict | None:
@@ -234,7 +294,7 @@ def _reset_after(following: Value, test: Test, old: list[Value] | None = None) -
 
     With tests of the `old` membrane the reset must be undone where the old membrane fired.
     """
-    form = FormBuilder([test.value], [test.mask, *(old or [])]).form(following)
+    form = FormBuilder([test.value], [test.mask, *(old or [])], test.threshold).form(following)
     if old:
         past = frozenset([id(old[0])])
         undone = {key[1]: form.pop(key) for key in list(form) if key[0] == past}

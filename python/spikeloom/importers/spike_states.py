@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Rewrites a step so that spikes look alike, whichever way a framework or an exporter wrote them.
+
+An unrolled sequence resets by the spike of the step before where the framework compared the old membrane: the exporter
+found that both are equal. In a loop such a spike would be a state of its own, and the neuron would not be seen. So a
+private state that only holds the test of a membrane is replaced by that test of the membrane before; the spikes that go
+on through weights (recurrence) stay states.
+"""
+
+from __future__ import annotations
+
+from .builder import Builder, constant_of, kind_of
+from .ir import Op, State, Step, Value
+
+_WEIGHTS = ("linear", "conv", "concat", "slice")
+_FIRES = {"ogt": lambda v, t: v > t, "ugt": lambda v, t: v > t, "oge": lambda v, t: v >= t, "uge": lambda v, t: v >= t}
+
+
+def unify_spikes(step: Step) -> None:
+    """Rewrites the step in place."""
+    for state in step.states:
+        if state.private:
+            _use_membrane(step, state)
+    for op in list(step.ops):
+        if op.kind == "sign":
+            _sign_as_spikes(step, op)
+
+
+def is_signal(reader: Op, spike: Value, threshold: Value) -> bool:
+    """Whether an operation sends a spike on (through weights) instead of resetting a membrane with it."""
+    if reader.kind in _WEIGHTS:
+        return True
+    others = [v for v in reader.operands if v is not spike]
+    return reader.kind == "mul" and len(others) == 1 and kind_of(others[0]) == "broadcast" \
+        and others[0] is not threshold
+
+
+def _use_membrane(step: Step, state: State) -> None:
+    """Replaces a spike state by the test of the membrane that it was made of, where it is not sent on."""
+    spike = state.next
+    if kind_of(spike) != "tofloat" or kind_of(spike.op.operands[0]) != "cmp":
+        return
+    test = spike.op.operands[0].op
+    membrane, threshold = test.operands
+    fires = _FIRES.get(test.attrs["pred"])
+    if fires is None or not _is_fixed(threshold):
+        return
+    holder = next((s for s in step.states if s.next is membrane and s.private), None)
+    readers = step.users().get(id(state.value), [])
+    resets = [op for op in readers if not is_signal(op, state.value, threshold)]
+    if holder is None and (len(resets) < len(readers) or any(v is state.value for v in step.roots())):
+        return
+    start = holder.initial if holder is not None else 0.0
+    if not resets or any(float(fires(start, limit)) != state.initial for limit in _numbers(threshold)):
+        return
+    old = state.value
+    if holder is None:  # the state now holds the membrane; it starts where no spike is
+        state.value, state.next = Value(membrane.width), membrane
+    build = Builder()
+    build.source = spike.op.source
+    before = holder.value if holder is not None else state.value
+    mask = build.make("cmp", [before, threshold], before.width, "i1", pred=test.attrs["pred"])
+    replacement = build.tofloat(mask)
+    for op in resets:
+        op.operands = [replacement if v is old else v for v in op.operands]
+    step.ops += build.ops
+    step.clean()
+
+
+def _is_fixed(value: Value) -> bool:
+    return kind_of(value) in ("const", "broadcast")
+
+
+def _numbers(threshold: Value) -> list[float]:
+    number = constant_of(threshold)
+    return [number] if number is not None else threshold.op.params["value"].value.ravel().tolist()
+
+
+def _sign_as_spikes(step: Step, op: Op) -> None:
+    """`(sign(u) + 1) / 2` as the mean of `u > 0` and `u >= 0`, which is equal and has a surrogate derivative."""
+    users = step.users()
+    chain = [op.result]
+    for kinds, number in ((("add",), 1.0), (("div", "mul"), None)):
+        readers = users.get(id(chain[-1]), [])
+        if len(readers) != 1 or readers[0].kind not in kinds:
+            return
+        factor = constant_of(readers[0].operands[1])
+        wanted = number if number is not None else {"div": 2.0, "mul": 0.5}[readers[0].kind]
+        if factor != wanted or any(v is chain[-1] for v in step.roots()):
+            return
+        chain.append(readers[0].result)
+    build = Builder()
+    build.source = op.source
+    u = op.operands[0]
+    zero = build.const(0.0, u.width)
+    above, at_least = (build.tofloat(build.compare(pred, u, zero)) for pred in ("ogt", "oge"))
+    mean = build.binary("mul", build.binary("add", above, at_least), build.const(0.5, u.width))
+    step.ops += build.ops
+    step.replace(chain[-1], mean)
+    step.clean()
