@@ -80,6 +80,10 @@ class Builder:
             return a
         elif kind == "mul" and cb == 0.0 and kind_of(a) == "tofloat":
             return b
+        elif kind == "max" and cb == 0.0 and kind_of(a) == "abs":
+            return a
+        elif kind == "mul" and {kind_of(a), kind_of(b)} == {"sign", "abs"} and a.op.operands == b.op.operands:
+            return a.op.operands[0]  # a pooling of power 1 is written so
         elif kind == "max" and cb == 0.0 and kind_of(a) == "sign":
             return self.tofloat(self.compare("ogt", a.op.operands[0], b))
         elif kind == "min" and cb == 1.0 and kind_of(a) == "max" and constant_of(a.op.operands[1]) == 0.0 \

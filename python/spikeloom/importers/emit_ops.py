@@ -11,6 +11,7 @@ from .builder import constant_of
 from .evaluate import NEURON_DEFAULTS
 from .ir import Op, Parameter, Step, Value
 from .problems import Source
+from .spike_states import is_signal
 
 _ARITH = {"add": "arith.addf", "sub": "arith.subf", "mul": "arith.mulf", "div": "arith.divf",
           "max": "arith.maximumf", "min": "arith.minimumf", "and": "arith.andi", "or": "arith.ori",
@@ -69,7 +70,7 @@ class OpWriter:
         test = op.operands[0].op
         return test is not None and test.kind == "cmp" and id(op.result) not in self.roots \
             and id(test.operands[0]) in self.states \
-            and all(o.kind != "linear" for o in users.get(id(op.result), []))
+            and not any(is_signal(o, op.result, test.operands[1]) for o in users.get(id(op.result), []))
 
     def _only_in_spikes(self, op: Op, users: dict) -> bool:
         """A threshold that became an attribute or operand of `snn.spike` needs no rows of its own."""
@@ -119,6 +120,8 @@ class OpWriter:
             text = f"arith.xori {operands[0]}, {self._constant('true', row, op)} : {row}"
         elif kind == "tofloat":
             text = self._tofloat(op, operands, row)
+        elif kind == "count":
+            text = self._count(op, operands[0], row)
         elif kind == "sign":
             text = self._sign(op, operands[0], row)
         elif kind == "sigmoid":
@@ -187,6 +190,24 @@ class OpWriter:
         else:
             more = f" threshold({self.use(threshold)} : {self.row(threshold)})"
         return f"snn.spike {self.use(value)}{more}{_attributes(attrs)} : {row}"
+
+    def _count(self, op: Op, operand: str, row: str) -> str:
+        parameter, value = op.params.get("threshold"), operand
+        if parameter is not None:
+            threshold = self.fresh()
+            self.line([threshold], f"snn.broadcast {self._spread(parameter, 1)} -> {row}", op.source)
+        elif op.attrs["threshold"] != 1:
+            threshold = self._constant(number(op.attrs["threshold"]), row, op)
+        if parameter is not None or op.attrs["threshold"] != 1:
+            value = self.fresh()
+            self.line([value], f"arith.divf {operand}, {threshold} : {row}", op.source)
+        whole, zero = self.fresh(), self._constant(number(0.0), row, op)
+        self.line([whole], f"math.floor {value} : {row}", op.source)
+        if not op.attrs["max_spikes"]:
+            return f"arith.maximumf {whole}, {zero} : {row}"
+        least, limit = self.fresh(), self._constant(number(op.attrs["max_spikes"]), row, op)
+        self.line([least], f"arith.maximumf {whole}, {zero} : {row}", op.source)
+        return f"arith.minimumf {least}, {limit} : {row}"
 
     def _sign(self, op: Op, operand: str, row: str) -> str:
         one, zero, minus = (self._constant(c, row, op) for c in ("1.000000e+00", "0.000000e+00", "-1.000000e+00"))

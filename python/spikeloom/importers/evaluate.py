@@ -121,6 +121,9 @@ def evaluate(op: Op, a: list[np.ndarray], batch: int) -> list[np.ndarray]:
         return [_convolve(op, a[0])]
     if kind == "softmax":
         return [_softmax(a[0], op.attrs.get("log", False))]
+    if kind == "count":
+        reached = np.maximum(np.floor(a[0] / _coefficient(op, "threshold", op.attrs)), F32(0))
+        return [np.minimum(reached, F32(op.attrs["max_spikes"])) if op.attrs["max_spikes"] else reached]
     if kind == "integrator":
         return [_integrate(op, a[0], a[1], op.attrs)]
     if kind == "neuron":

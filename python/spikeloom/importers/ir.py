@@ -11,6 +11,8 @@ found again). A `Step` is the view of one step on which neurons are recognised. 
 - `slice` {shape, offsets, sizes, strides, fill}, `concat`, `softmax` {log}: as the dialect operations of that name
 - `conv` (parameters `weight` [out, in / groups, k…], `bias`) {input, strides, padding, dilations, groups}: a row seen
   as `[C, H, W]` or `[C, L]`; `broadcast` may have {inner}: each value of the parameter that often in a row
+- `count` (parameter or attribute `threshold`) {max_spikes}: how many thresholds a value has reached, at most that many
+  (0: no limit); the spikes of a neuron that fires several times in a step
 - `neuron` and `integrator`, with the attributes of the dialect operations of the same name
 """
 
@@ -295,6 +297,7 @@ def copy_step(step: Step) -> Step:
         for value in new.results:
             value.op = new
         ops.append(new)
-    states = [State(s.name, s.output, same(s.value), same(s.next), s.initial, s.is_bool, s.private) for s in step.states]
+    states = [State(s.name, s.output, same(s.value), same(s.next), s.initial, s.is_bool, s.private)
+              for s in step.states]
     return Step(step.name, step.batch, [same(v) for v in step.inputs], states,
                 [(n, same(v)) for n, v in step.outputs], ops, step.is_sequence)

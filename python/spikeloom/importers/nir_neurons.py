@@ -133,8 +133,7 @@ def _arithmetic(step: StepBuilder, node: Node, x: Value, state: State, attrs: di
     fires = build.compare("o" + convention.cmp, compared, threshold)
     spikes = build.tofloat(fires)
     if convention.multi_spike:
-        whole = build.unary("floor", build.binary("div", compared, threshold))
-        spikes = build.binary("max", whole, build.const(0.0, node.width))
+        spikes = _count(step, node, compared, c)
     if convention.crossing:
         state.next = build.select(fires, _after_crossing(step, node, before, m, c, fires), m)
     elif reset == "value":
@@ -144,6 +143,15 @@ def _arithmetic(step: StepBuilder, node: Node, x: Value, state: State, attrs: di
         state.next = build.binary("sub", m, build.binary("mul", spikes, threshold))
     spikes.name = node.name
     return spikes
+
+
+def _count(step: StepBuilder, node: Node, compared: Value, c: Constants) -> Value:
+    """How many thresholds the membrane has reached."""
+    name = f"{node.name}.threshold"
+    if step.is_number(name, c.threshold):
+        return step.build.make("count", [compared], node.width, threshold=float(c.threshold.flat[0]), max_spikes=0)
+    params = {"threshold": step.parameter(name, c.threshold)}
+    return step.build.make("count", [compared], node.width, params=params, max_spikes=0)
 
 
 def _after_crossing(step: StepBuilder, node: Node, v: Value, m: Value, c: Constants, fires: Value) -> Value:

@@ -100,7 +100,8 @@ def scope_of(program: Program, scan: Scan) -> Scope:
     proxies = {id(v): Value(v.width, v.dtype, None, v.name) for v in captured}
     for op in scan.ops:
         op.operands = [proxies.get(id(v), v) for v in op.operands]
-    states = [State(s.name or f"state{i}", "", s.value, proxies.get(id(s.next), s.next))
+    states = [State(s.name or f"state{i}", "", s.value, proxies.get(id(s.next), s.next),
+                    s.init if isinstance(s.init, float) else 0.0, private=isinstance(s.init, float))
               for i, s in enumerate(scan.states)]
     outputs = [(outer.name, proxies.get(id(v), v)) for v, outer in scan.stacked]
     inputs = [*(inner for _, inner in scan.sequences), *proxies.values()]

@@ -16,7 +16,7 @@ from .builder import Builder, constant_of, kind_of
 from .forms import Coefficient, Form, FormBuilder
 from .ir import Op, State, Step, Value, cone
 from .problems import ProblemList
-from .spike_states import unify_spikes
+from .spike_states import split_old_spikes, unify_spikes
 
 _CMP = {"ogt": "gt", "ugt": "gt", "oge": "ge", "uge": "ge"}
 _ONE = Coefficient(1.0)
@@ -59,6 +59,7 @@ def raise_neurons(step: Step, problems: ProblemList) -> None:
         _raise_membrane(step, state)
         _integrate(step, state, state.next, _signals)
         step.clean()
+    split_old_spikes(step)
 
 
 def spike_tests(step: Step) -> list[Test]:
@@ -169,7 +170,7 @@ def _raise_fire_integrate(step: Step, state: State, problems: ProblemList) -> bo
 def _raise_forgetful(step: Step, state: State, problems: ProblemList) -> bool:
     """The membrane is made anew in every step (Alpha, LSTM cells with spikes): decay 0, with all else as input."""
     test = next((t for t in spike_tests(step) if t.value is state.next), None)
-    if test is None or _float_of(step, test.mask) is None:
+    if test is None or _float_of(step, test.mask) is None or _update(state.value, state.next, [], None) is not None:
         return False
     made = state.next.op
     again = Op(made.kind, list(made.operands), dict(made.params), dict(made.attrs), [], made.source)
@@ -187,7 +188,7 @@ def _raise_forgetful(step: Step, state: State, problems: ProblemList) -> bool:
 def _raise_membrane(step: Step, state: State) -> None:
     """The update of a membrane that is compared in a way, or reset in a way, that no neuron operation has."""
     following = cone(state.next)
-    tested = [v for op in step.ops if op.kind == "cmp" for v in op.operands]
+    tested = [v for op in step.ops if op.kind in ("cmp", "count") for v in op.operands]
     for value in tested:
         if value is not state.next and value.op is not None and id(value) in following \
                 and id(state.value) in cone(value) and _integrate(step, state, value, cone):
@@ -220,7 +221,7 @@ def _signals(value: Value) -> set[int]:
     stack = [value]
     while stack:
         top = stack.pop()
-        if id(top) not in found and top.dtype != "i1":
+        if id(top) not in found and top.dtype != "i1" and kind_of(top) != "count":
             found.add(id(top))
             stack.extend(top.op.operands if top.op is not None else [])
     return found

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Rewrites a step so that spikes look alike, whichever way a framework or an exporter wrote them.
 
+A membrane that fires as many spikes as it has thresholds becomes one operation, `count`.
+
 An unrolled sequence resets by the spike of the step before where the framework compared the old membrane: the exporter
 found that both are equal. In a loop such a spike would be a state of its own, and the neuron would not be seen. So a
 private state that only holds the test of a membrane is replaced by that test of the membrane before; the spikes that go
@@ -24,6 +26,29 @@ def unify_spikes(step: Step) -> None:
     for op in list(step.ops):
         if op.kind == "sign":
             _sign_as_spikes(step, op)
+        elif op.kind in ("mul", "max"):
+            _count_spikes(step, op)
+
+
+def split_old_spikes(step: Step) -> None:
+    """Gives a test of an old membrane that both resets and is sent on one operation for each.
+
+    Frameworks let no gradient through the reset, but through the recurrence.
+    """
+    states = {id(s.value) for s in step.states}
+    users = step.users()
+    for op in list(step.ops):
+        test = op.operands[0].op if op.kind == "tofloat" else None
+        if test is None or test.kind != "cmp" or id(test.operands[0]) not in states:
+            continue
+        readers = users.get(id(op.result), [])
+        signals = [r for r in readers if is_signal(r, op.result, test.operands[1])]
+        if signals and len(signals) < len(readers):
+            sent = Op("tofloat", list(op.operands), {}, {}, [], op.source)
+            sent.results = [Value(op.result.width, "f32", sent, op.result.name)]
+            step.ops.insert(step.ops.index(op) + 1, sent)
+            for reader in signals:
+                reader.operands = [sent.result if v is op.result else v for v in reader.operands]
 
 
 def is_signal(reader: Op, spike: Value, threshold: Value) -> bool:
@@ -98,3 +123,65 @@ def _sign_as_spikes(step: Step, op: Op) -> None:
     step.ops += build.ops
     step.replace(chain[-1], mean)
     step.clean()
+
+
+def _count_spikes(step: Step, op: Op) -> None:
+    """`(v > 0) * trunc(v / threshold)` or `max(floor(v / threshold), 0)`, perhaps with an upper limit."""
+    ratio = _truncated(op) if op.kind == "mul" else _floored(op)
+    if ratio is None:
+        return
+    value, params, attrs = _ratio(ratio)
+    if op.kind == "mul" and not any(_is_positive_part(v, value) for v in op.operands):
+        return
+    result = op.result
+    readers = step.users().get(id(result), [])
+    attrs["max_spikes"] = 0
+    if len(readers) == 1 and readers[0].kind == "min" and not any(v is result for v in step.roots()):
+        limit = constant_of(readers[0].operands[1])
+        if limit is not None and limit >= 1 and limit == int(limit):
+            attrs["max_spikes"] = int(limit)
+            result = readers[0].result
+    count = Op("count", [value], params, attrs, [], op.source)
+    count.results = [Value(value.width, "f32", count, result.name)]
+    step.ops.append(count)
+    step.replace(result, count.result)
+    step.clean()
+
+
+def _truncated(op: Op) -> Value | None:
+    """The ratio q of `(v > 0) * (floor(|q|) * sign(q))`."""
+    for product in op.operands:
+        if kind_of(product) != "mul":
+            continue
+        parts = {kind_of(v): v.op.operands[0] for v in product.op.operands if v.op is not None and v.op.operands}
+        if set(parts) == {"floor", "sign"} and kind_of(parts["floor"]) == "abs" \
+                and parts["floor"].op.operands[0] is parts["sign"]:
+            return parts["sign"]
+    return None
+
+
+def _floored(op: Op) -> Value | None:
+    """The ratio q of `max(floor(q), 0)`."""
+    floor = op.operands[0]
+    return floor.op.operands[0] if kind_of(floor) == "floor" and constant_of(op.operands[1]) == 0.0 else None
+
+
+def _ratio(q: Value) -> tuple[Value, dict, dict]:
+    """Membrane and `threshold`, as a parameter or an attribute, for `q = v / threshold`."""
+    if kind_of(q) == "div":
+        value, threshold = q.op.operands
+        number = constant_of(threshold)
+        if number is not None and number > 0:
+            return value, {}, {"threshold": number}
+        if kind_of(threshold) == "broadcast" and (threshold.op.params["value"].value > 0).all() \
+                and threshold.op.attrs.get("inner", 1) == 1:
+            return value, {"threshold": threshold.op.params["value"]}, {}
+    return q, {}, {"threshold": 1.0}
+
+
+def _is_positive_part(factor: Value, value: Value) -> bool:
+    """Whether a factor is 1 where a value is above 0, else 0."""
+    if kind_of(factor) != "tofloat" or kind_of(factor.op.operands[0]) != "cmp":
+        return False
+    test = factor.op.operands[0].op
+    return test.operands[0] is value and constant_of(test.operands[1]) == 0.0 and test.attrs["pred"] in ("ogt", "ugt")
