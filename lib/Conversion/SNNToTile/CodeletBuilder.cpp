@@ -55,7 +55,8 @@ Value CodeletBuilder::argument(Storage storage, View view, Access access, ArrayR
   if (slice) {
     // The host reads a slice in place: its rows have the buffer's strides, which the pitch of the last
     // dimension and the shape give.
-    auto global = cast<MemRefType>(storage.buffer.getType()).getShape().drop_front(storage.steps ? 1 : 0);
+    auto global =
+        cast<MemRefType>(storage.buffer.getType()).getShape().drop_front(storage.buffer.getSteps() ? 1 : 0);
     function.setArgAttr(position, "tile.shape", getDenseI64ArrayAttr(global));
   }
   arguments.push_back({storage, view, access, slice, function.getArgument(position)});

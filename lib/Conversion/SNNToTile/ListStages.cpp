@@ -89,8 +89,6 @@ void Lowering::prepareLists(Operation *op) {
     comparedOf[op] = {
         ownBuffer(op->getLoc(), layer + ".compared", home, {phaseSteps, batch, units}, Layout::rows, true),
         true, 0};
-  else
-    comparedOf[op] = storages.lookup(cast<CompressOp>(op).getInput());
   for (Value result : op->getResults())
     if (getEvents(result.getType()))
       events[result] = list;
@@ -118,9 +116,9 @@ void Lowering::copyList(Location loc, EventStorage from, EventStorage to) {
     b.workers(kWorkers, [&](Value worker) {
       std::pair<Value, Value> range = b.share(worker, kWorkers, samples);
       b.loop(range.first, b.min(range.second, present), [&](Value s) {
-        b.loop(zero, b.index(kInfo), [&](Value i) { b.store(b.load(info, {t, s, i}), newInfo, {t, s, i}); });
-        b.loop(zero, b.loadIndex(info, {t, s, b.index(kWorkers)}),
-               [&](Value i) { b.store(b.load(ids, {t, s, i}), newIds, {t, s, i}); });
+        b.loop(zero, b.index(kInfo), [&](Value i) { b.store(b.load(info, {s, i}), newInfo, {t, s, i}); });
+        b.loop(zero, b.loadIndex(info, {s, b.index(kWorkers)}),
+               [&](Value i) { b.store(b.load(ids, {s, i}), newIds, {t, s, i}); });
       });
     });
   });
@@ -159,7 +157,7 @@ void Lowering::emitLists(Operation *op) {
 
   {
     CodeletBuilder b(op->getLoc(), module, layer + "_segments", shape.segmentFamily);
-    Storage source = comparedOf.lookup(op);
+    Storage source = neuron ? comparedOf.lookup(op) : storages.lookup(cast<CompressOp>(op).getInput());
     auto slice = SliceAttr::get(context, shape.segments, shape.samples * units, shape.segment,
                                 {shape.samples, shape.segment});
     Value v = b.argument(source, View::slice, Access::read, {shape.samples, shape.segment}, slice);

@@ -120,7 +120,8 @@ void Lowering::lowerArguments() {
         storage.buffer = buffer(loc, name, type.getRank() ? ArrayRef(shape) : ArrayRef<int64_t>{1}, f32);
       } else {
         transposed = type.getRank() == 2;
-        SmallVector<int64_t> stored(shape.rbegin(), shape.rend());
+        SmallVector<int64_t> stored = storedShape(argument);
+        std::reverse(stored.begin(), stored.end());
         bool whole = isSeenWhole(argument);
         storage.buffer = ownBuffer(loc, name, unitClass, stored, whole ? Layout::rows : Layout::blocked);
       }
@@ -203,7 +204,11 @@ LogicalResult Lowering::run() {
       if (failed(lowerScan(scan)))
         return failure();
     } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
-      if (failed(lowerFlat(flat)) || failed(lowerResults(ret)))
+      // The optimiser changes parameters in place: everything that reads them comes first.
+      SmallVector<Operation *> others, updates;
+      for (Operation *op : flat)
+        (isa<SgdOp, AdamOp>(op) ? updates : others).push_back(op);
+      if (failed(lowerFlat(others)) || failed(lowerFlat(updates)) || failed(lowerResults(ret)))
         return failure();
     } else {
       flat.push_back(&op);

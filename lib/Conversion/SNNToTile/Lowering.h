@@ -56,6 +56,14 @@ bool isExchanged(mlir::OpOperand &use);
 
 /// Does the operation sum over the units of a class?
 bool isReduction(mlir::Operation *op);
+/// What an operation adds to in place: the accumulator of a sum over samples; null for all others.
+mlir::Value accumulatorOf(mlir::Operation *op);
+/// The units' part of a sum over samples and units: begins anew whenever it runs.
+bool isPartialSum(mlir::Operation *op);
+/// Arithmetic on one number for each unit, or on a scalar: no samples are gone through.
+bool isPerUnit(mlir::Operation *op);
+/// The shape in which a value is stored: a scalar is one unit.
+llvm::SmallVector<int64_t> storedShape(mlir::Value value);
 
 class Lowering {
 public:
@@ -91,6 +99,13 @@ private:
   mlir::LogicalResult bindListState(snn::ScanOp scan, unsigned index);
   mlir::LogicalResult bindStacked(snn::ScanOp scan, unsigned index);
   void bindValue(mlir::Operation *op, mlir::Value value);
+  void settle(mlir::Value value);
+
+  // Sums over samples (Sums.cpp).
+  void joinSums(mlir::Operation *op);
+  mlir::FailureOr<Storage> storageOfSum(mlir::Operation *op, mlir::Value sum, mlir::Value start);
+  mlir::LogicalResult bindSum(mlir::Operation *op);
+  mlir::LogicalResult bindSumState(snn::ScanOp scan, unsigned index);
   void copyState(mlir::Location loc, llvm::StringRef name, int unitClass, Storage from, Storage to);
   int levelAfter(mlir::Value value, bool exchanged) const;
   void beginPhase(mlir::Location loc, llvm::StringRef name, int64_t steps, bool reverse);
@@ -136,8 +151,8 @@ private:
   int64_t phaseSteps = 1;
   llvm::MapVector<std::pair<int, int>, UnitStage> unitStages;
   llvm::DenseMap<mlir::Operation *, std::pair<int, int>> stageOf;
-  llvm::DenseMap<mlir::Operation *, int>
-      rowLevels; // operations on rows: the level at which their operands are there
+  /// Operations that run on tiles of their own: the level at which their results can be read.
+  llvm::DenseMap<mlir::Operation *, int> helperLevels;
 };
 
 } // namespace spikeloom

@@ -122,7 +122,9 @@ void Lowering::emitReduction(Operation *op) {
       std::pair<Value, Value> range = b.share(worker, kWorkers, shape.segment);
       Value lo = range.first, hi = range.second;
       b.loop(zero, samples, [&](Value s) {
-        Value n = listed ? b.loadIndex(info, {t, s, b.index(7)}) : b.index(width);
+        SmallVector<Value> row = list.info.steps ? SmallVector<Value>{t, s} : SmallVector<Value>{s};
+        row.push_back(b.index(7));
+        Value n = listed ? b.loadIndex(info, row) : b.index(width);
         Value end = b.min(hi, b.max(zero, b.sub(n, first)));
         b.loop(lo, end, [&](Value j) {
           // Lanes q, q + 16, ... of a group into the q-th sum, then a halving tree; absent lanes count +0.

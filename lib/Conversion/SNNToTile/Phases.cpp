@@ -22,8 +22,16 @@ bool spikeloom::isExchanged(OpOperand &use) {
     return true;
   if (auto grad = dyn_cast<LinearWeightGradOp>(op))
     return use.get() == grad.getInput();
+  if (auto sum = dyn_cast<BatchSumOp>(op); sum && use.getOperandNumber() == 0)
+    return cast<RankedTensorType>(sum.getValue().getType()).getRank() == 1;
+  auto rankOf = [](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type ? type.getRank() : 0;
+  };
+  if (op->getNumResults() && rankOf(use.get()) == 0 && rankOf(op->getResult(0)) > 0)
+    return true; // one number for all units
   if (auto broadcast = dyn_cast<BroadcastOp>(op))
-    return cast<RankedTensorType>(broadcast.getInput().getType()).getRank() == 2;
+    return rankOf(broadcast.getInput()) == 2;
   if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
     // Read at the entries of a list, before the units are gone through.
     return use.get() == adjoint.getSpikeCotangent() && getEvents(adjoint.getCompared().getType());
@@ -39,7 +47,7 @@ void Lowering::beginPhase(Location loc, StringRef name, int64_t steps, bool isRe
   phaseSteps = steps;
   unitStages.clear();
   stageOf.clear();
-  rowLevels.clear();
+  helperLevels.clear();
 }
 
 /// The level at which a value can be read: that of the stage that makes it, one more if an exchange lies
@@ -54,8 +62,8 @@ int Lowering::levelAfter(Value value, bool exchanged) const {
       level = std::max(level, levelAfter(operand, true));
     return level;
   }
-  if (auto found = rowLevels.find(op); found != rowLevels.end())
-    return found->second + 1;
+  if (auto helper = helperLevels.find(op); helper != helperLevels.end())
+    return helper->second;
   auto found = stageOf.find(op);
   if (found == stageOf.end())
     return 0;
@@ -64,8 +72,19 @@ int Lowering::levelAfter(Value value, bool exchanged) const {
 }
 
 LogicalResult Lowering::assignStage(Operation *op) {
-  if (isExpression(op) || isa<arith::ConstantOp, CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op))
+  if (isExpression(op) || isa<arith::ConstantOp>(op))
     return mlir::success();
+  int level = 0;
+  for (OpOperand &operand : op->getOpOperands()) {
+    // A sum is complete when all parts of its stage have run.
+    Operation *source = operand.get().getDefiningOp();
+    bool sum = source && accumulatorOf(source) && operand.get() != accumulatorOf(op);
+    level = std::max(level, levelAfter(operand.get(), sum || isExchanged(operand)));
+  }
+  if (isa<CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op)) {
+    helperLevels[op] = level ? level + 1 : 0;
+    return mlir::success();
+  }
   int unitClass = -1;
   if (isReduction(op))
     unitClass = classes.getClass(op->getOperand(0));
@@ -85,13 +104,12 @@ LogicalResult Lowering::assignStage(Operation *op) {
     return op->emitError(
         "has no units that could be dealt out to tiles; operands and results must be tensors of "
         "[batch, units]");
-  int level = 0;
-  for (OpOperand &operand : op->getOpOperands())
-    level = std::max(level, levelAfter(operand.get(), isExchanged(operand)));
-  if (isRowOp(op))
-    rowLevels[op] = level;
-  else
+  if (isRowOp(op)) {
+    helperLevels[op] = level + 1;
+  } else {
     stageOf[op] = {unitClass, level};
+    joinSums(op);
+  }
   return mlir::success();
 }
 
@@ -144,7 +162,7 @@ void Lowering::bindValue(Operation *op, Value value) {
     auto stage = stageOf.find(user);
     if (isExchanged(use) || stage == stageOf.end() || stage->second != stageOf[op])
       elsewhere = true;
-    else if (isa<LinearInputGradOp, LinearWeightGradOp, BatchSumOp, ConvKernelGradOp>(user))
+    else if (isReduction(user) || accumulatorOf(user) || (isPerUnit(op) && !isPerUnit(user)))
       later = true;
   }
   if (!elsewhere && !later)
@@ -158,7 +176,7 @@ void Lowering::bindValue(Operation *op, Value value) {
   // A row for every step also where only this stage reads it: the host then runs each of the stage's parts
   // for all steps, so that one array at a time is in its cache. A tile keeps the rows of a chunk.
   bool steps = phaseSteps > 1;
-  SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
+  SmallVector<int64_t> shape = storedShape(value);
   if (steps)
     shape.insert(shape.begin(), phaseSteps);
   Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + (elsewhere ? ".exchanged" : ".scratch"),
@@ -176,7 +194,7 @@ void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage fr
   OpBuilder where = OpBuilder::atBlockEnd(block);
   FamilyOp owner = family(unitClass);
   CodeletBuilder codelet(loc, module, layerOf(unitClass) + "_" + name.str(), owner);
-  auto shape = cast<MemRefType>(from.buffer.getType()).getShape().drop_front(from.steps ? 1 : 0);
+  auto shape = cast<MemRefType>(from.buffer.getType()).getShape().drop_front(from.buffer.getSteps() ? 1 : 0);
   int64_t batch = shape.front(), perTile = owner.getPerTile();
   Value source = codelet.argument(from, View::own, Access::read, {batch, perTile});
   Value target = codelet.argument(to, View::own, Access::write, {batch, perTile});
@@ -202,6 +220,8 @@ LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
   if (stacked.use_empty())
     return mlir::success();
   if (getEvents(value.getType())) {
+    if (!events.count(value))
+      return scan.emitError("stacks a list (result ") << i << ") that no operation of its body makes";
     events[stacked] = events.lookup(value);
     return mlir::success();
   }
@@ -232,6 +252,8 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
   Operation *producer = next.getDefiningOp();
   if (!producer || producer->getBlock() != argument.getOwner())
     return scan.emitError("state ") << i << " takes a value that no operation of the body computes";
+  if (accumulatorOf(producer))
+    return bindSumState(scan, i);
   DenseElementsAttr splat;
   if (auto constant = init.getDefiningOp<arith::ConstantOp>())
     splat = dyn_cast<DenseElementsAttr>(constant.getValue());
@@ -246,10 +268,10 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
   };
 
   int unitClass = classes.getClass(next);
-  SmallVector<int64_t> shape(cast<RankedTensorType>(next.getType()).getShape());
-  bool parameterLike = isa<LinearWeightGradOp, BatchSumOp>(producer);
+  SmallVector<int64_t> shape = storedShape(next);
+  // Sums over samples and gradients of inputs are made when the new value is there already.
   bool inPlace = llvm::all_of(argument.getUses(), [&](OpOperand &use) {
-    if (isa<YieldOp>(use.getOwner()))
+    if (isa<YieldOp, LinearInputGradOp>(use.getOwner()) || accumulatorOf(use.getOwner()))
       return false;
     auto stage = stageOf.find(use.getOwner());
     return !isExchanged(use) && stage != stageOf.end() && stage->second == stageOf[producer];
@@ -259,14 +281,10 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
     if (!splat && isa<BlockArgument>(init) && init.hasOneUse()) {
       storage = storages[init];
     } else {
-      if (parameterLike)
-        std::reverse(shape.begin(), shape.end());
-      // Weights of a unit lie together where only its tile reads them.
-      size_t rowRank = parameterLike ? 1 : 2;
       bool readElsewhere =
           llvm::any_of(last.getUses(), [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });
-      storage = {ownBuffer(loc, layerOf(unitClass) + (parameterLike ? ".gradient" : ".state"), unitClass,
-                           shape, readElsewhere && shape.size() <= rowRank ? Layout::rows : Layout::blocked),
+      storage = {ownBuffer(loc, layerOf(unitClass) + ".state", unitClass, shape,
+                           readElsewhere ? Layout::rows : Layout::blocked),
                  false, 0};
       fill(storage.buffer);
       if (!splat)
@@ -419,15 +437,17 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
     prepareRows(op);
     if (isReduction(op))
       prepareReduction(op);
+    if (accumulatorOf(op) && !isPartialSum(op) && failed(bindSum(op)))
+      return failure();
   }
   // What a later phase or the caller reads is stored.
   for (Operation *op : ops)
     for (Value value : op->getResults())
-      if (stageOf.count(op) && !isReduction(op) && !getEvents(value.getType()) &&
+      if (stageOf.count(op) && !isReduction(op) && !getEvents(value.getType()) && !storages.count(value) &&
           classes.getClass(value) >= 0 &&
           llvm::any_of(value.getUsers(), [&](Operation *user) { return !llvm::is_contained(ops, user); })) {
         int unitClass = classes.getClass(value);
-        SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
+        SmallVector<int64_t> shape = storedShape(value);
         bool weights = isa<ConvMatrixOp>(op);
         if (weights)
           std::reverse(shape.begin(), shape.end());
@@ -446,5 +466,19 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
     if (isa<SgdOp, AdamOp>(op))
       emitOptimizer(op);
   }
-  return lowerStages(ops);
+  if (failed(lowerStages(ops)))
+    return failure();
+  for (Operation *op : ops)
+    for (Value value : op->getResults())
+      settle(value);
+  return mlir::success();
+}
+
+/// Later phases read the one row of what a phase without time made, whatever their step.
+void Lowering::settle(Value value) {
+  if (auto found = storages.find(value); found != storages.end())
+    found->second.steps = false;
+  if (auto found = events.find(value); found != events.end())
+    for (Storage *storage : {&found->second.ids, &found->second.info, &found->second.payload})
+      storage->steps = false;
 }

@@ -48,9 +48,9 @@ static void copyPassedValues(ScanOp scan) {
     Value value = operand.get();
     Operation *op = value.getDefiningOp();
     bool isState = operand.getOperandNumber() >= numSteps;
-    // A state lies with its units, which what helpers make of rows does not.
+    // A state lies with its units, which what helpers make of rows, and sums over tiles, do not.
     bool computed = op && op->getBlock() == yield->getBlock() && !isa<arith::ConstantOp>(op);
-    if (computed && !(isState && isRowOp(op)))
+    if (computed && !(isState && (isRowOp(op) || isa<LinearInputGradOp>(op))))
       continue;
     bool unchanged = isState && value == scan.getStateArgs()[operand.getOperandNumber() - numSteps];
     auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -62,7 +62,19 @@ static void copyPassedValues(ScanOp scan) {
   }
 }
 
+/// A sum over samples and units becomes the units' sums, on their tiles, and a sum of these on one tile.
+static void splitScalarSum(BatchSumOp sum) {
+  auto type = cast<RankedTensorType>(sum.getValue().getType());
+  if (type.getRank() == 1 || cast<RankedTensorType>(sum.getResult().getType()).getRank() > 0)
+    return;
+  OpBuilder builder(sum);
+  auto units = RankedTensorType::get(type.getDimSize(1), type.getElementType());
+  Value zeros = arith::ConstantOp::create(builder, sum.getLoc(), builder.getZeroAttr(units));
+  sum.getValueMutable().assign(BatchSumOp::create(builder, sum.getLoc(), units, sum.getValue(), zeros));
+}
+
 void spikeloom::prepareForPlacement(func::FuncOp function) {
   function.walk(copyPassedValues);
+  function.walk(splitScalarSum);
   repeatCheapValues(function);
 }

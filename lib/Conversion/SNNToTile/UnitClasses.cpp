@@ -9,18 +9,19 @@ using namespace mlir;
 using namespace spikeloom;
 using namespace spikeloom::snn;
 
-/// Does the value have units, i.e. is it dense with rows or a parameter of a layer?
+/// Does the value have units, i.e. is it dense with rows or a parameter of a layer? A scalar is one unit.
 static bool hasUnits(Value value) {
   if (!value)
     return false;
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || type.getRank() == 0 || getEvents(type))
-    return false;
-  return !value.getDefiningOp<arith::ConstantOp>();
+  return type && !getEvents(type) && !value.getDefiningOp<arith::ConstantOp>();
 }
 
+static bool isScalar(Value value) { return cast<RankedTensorType>(value.getType()).getRank() == 0; }
+
 void UnitClasses::unite(Value a, Value b) {
-  if (hasUnits(a) && hasUnits(b))
+  // A scalar that many units read lies with none of them.
+  if (hasUnits(a) && hasUnits(b) && isScalar(a) == isScalar(b))
     sets.unionSets(a, b);
 }
 
@@ -54,6 +55,7 @@ void UnitClasses::visit(Operation *op) {
         unite(grad.getGradient(), grad.getResult());
       })
       .Case([&](BatchSumOp sum) {
+        unite(sum.getAccumulator(), sum.getResult());
         unite(sum.getValue(), sum.getAccumulator());
         unite(sum.getValue(), sum.getResult());
       })
@@ -82,8 +84,12 @@ void UnitClasses::visit(Operation *op) {
           return;
         Value first;
         auto join = [&](Value value) {
-          if (hasUnits(value))
-            first ? unite(first, value) : void(first = value);
+          if (!hasUnits(value))
+            return;
+          if (first)
+            unite(first, value);
+          if (!first || isScalar(first))
+            first = value;
         };
         for (Value value : other->getOperands())
           join(value);
@@ -154,7 +160,7 @@ void UnitClasses::number(func::FuncOp function) {
     bool parameterLike = parameter || value.getDefiningOp<ConvMatrixOp>() ||
                          value.getDefiningOp<LinearWeightGradOp>() ||
                          (type.getRank() == 2 && llvm::any_of(value.getUses(), readsParameter));
-    int64_t units = parameterLike ? type.getDimSize(0) : type.getShape().back();
+    int64_t units = type.getRank() == 0 ? 1 : parameterLike ? type.getDimSize(0) : type.getShape().back();
     if (!classes[number].units)
       classes[number].units = units;
     if (auto matrix = value.getDefiningOp<ConvMatrixOp>()) {

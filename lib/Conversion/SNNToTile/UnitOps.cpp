@@ -17,7 +17,11 @@ using namespace spikeloom::tile;
 /// A value of this sample at unit c of the tile, from where it is stored.
 Value UnitStageEmitter::loadOwn(Value value, Value c) {
   Storage storage = lowering.storages.lookup(value);
-  return b.load(ownArgument(storage, Access::read), at(storage, {sample, c}));
+  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+  if (rank == 0 && storage.buffer.getFamily() != family.getResult()) // made by a helper
+    return perUnit(value, APFloat(0.0f), c);
+  return b.load(ownArgument(storage, Access::read),
+                at(storage, rank < 2 ? SmallVector<Value>{c} : SmallVector<Value>{sample, c}));
 }
 
 /// A value at the k-th unit in registers.
@@ -40,7 +44,7 @@ Value UnitStageEmitter::perUnit(Value parameter, APFloat otherwise, Value c) {
     return b.f32(cast<DenseElementsAttr>(constant.getValue()).getSplatValue<APFloat>().convertToDouble());
   Storage storage = lowering.storages.lookup(parameter);
   if (cast<RankedTensorType>(parameter.getType()).getRank() == 0)
-    return b.load(b.argument(storage, View::broadcast, Access::read, {1}), b.index(0));
+    return b.load(b.argument(storage, View::broadcast, Access::read, {1}), at(storage, {b.index(0)}));
   return b.load(ownArgument(storage, Access::read), at(storage, {c}));
 }
 

@@ -8,7 +8,7 @@ using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
 static bool isSampleOp(Operation *op) {
-  return !isa<LinearWeightGradOp, BatchSumOp, LinearInputGradOp, ConvMatrixOp, ConvKernelGradOp>(op);
+  return !accumulatorOf(op) && !isReduction(op) && !isa<ConvMatrixOp>(op) && !isPerUnit(op);
 }
 
 static StringRef kindOf(const UnitStage &stage) {
@@ -53,7 +53,7 @@ Value UnitStageEmitter::spikeAt(const EventStorage &list, Value s, Value j) {
 
 Value UnitStageEmitter::ownArgument(const Storage &storage, Access access) {
   SmallVector<int64_t> shape(cast<MemRefType>(BufferOp(storage.buffer).getType()).getShape());
-  if (storage.steps)
+  if (BufferOp(storage.buffer).getSteps())
     shape.erase(shape.begin());
   shape.back() = perTile;
   return b.argument(storage, View::own, access, shape);
@@ -90,6 +90,8 @@ void UnitStageEmitter::forUnits(llvm::function_ref<void(ArrayRef<Value>)> body) 
 void UnitStageEmitter::emit() {
   b.steps(lowering.reverse, [&](Value t) {
     row = t;
+    if (llvm::any_of(stage.ops, isPerUnit))
+      emitPerUnit();
     if (llvm::any_of(stage.ops, isSampleOp))
       emitSamples();
     for (Operation *op : stage.ops) {
@@ -133,15 +135,37 @@ void UnitStageEmitter::emitSamples() {
           if (isSampleOp(op))
             emitOp(op);
         }
-        for (Operation *op : stage.ops)
-          for (Value value : op->getResults())
-            for (const Storage &target : lowering.targets.lookup(value))
-              if (current.count(value))
-                for (auto [c, scalar] : llvm::zip(chunk, current[value]))
-                  b.store(scalar, ownArgument(target, Access::write), at(target, {sample, c}));
+        storeTargets(isSampleOp);
       });
     });
   });
+}
+
+void UnitStageEmitter::emitPerUnit() {
+  b.workers(kWorkers, [&](Value worker) {
+    std::pair<Value, Value> range = b.share(worker, kWorkers, perTile);
+    b.loop(range.first, range.second, [&](Value c) {
+      chunk.assign({c});
+      current.clear();
+      loaded.clear();
+      for (Operation *op : stage.ops) {
+        b.setLoc(op->getLoc());
+        if (isPerUnit(op))
+          emitOp(op);
+      }
+      storeTargets(isPerUnit);
+    });
+  });
+}
+
+void UnitStageEmitter::storeTargets(llvm::function_ref<bool(Operation *)> ofSection) {
+  for (Operation *op : stage.ops)
+    for (Value value : op->getResults())
+      for (const Storage &target : lowering.targets.lookup(value))
+        if (ofSection(op) && current.count(value))
+          for (auto [c, scalar] : llvm::zip(chunk, current[value]))
+            b.store(scalar, ownArgument(target, Access::write),
+                    at(target, isPerUnit(op) ? SmallVector<Value>{c} : SmallVector<Value>{sample, c}));
 }
 
 void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
@@ -201,17 +225,21 @@ void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
 void UnitStageEmitter::emitBatchSum(BatchSumOp op) {
   Storage value = lowering.storages.lookup(op.getValue());
   Storage target = lowering.targets.lookup(op.getResult()).front();
-  Value v = ownArgument(value, Access::read);
-  Value sum = ownArgument(target, Access::update);
+  auto type = cast<RankedTensorType>(op.getValue().getType());
+  bool units = type.getRank() == 1; // one tile adds up what the units have
+  int64_t count = type.getDimSize(0);
+  Value v =
+      units ? b.argument(value, View::broadcast, Access::read, {count}) : ownArgument(value, Access::read);
+  Value sum = ownArgument(target, isPartialSum(op) ? Access::write : Access::update);
   b.workers(kWorkers, [&](Value worker) {
     std::pair<Value, Value> range = b.share(worker, kWorkers, perTile);
-    Value from = range.first, to = range.second;
-    b.loop(from, to, [&](Value c) {
-      Value total =
-          b.loop(b.index(0), b.index(batch), ValueRange{b.load(sum, c)}, [&](Value s, ValueRange old) {
-            return SmallVector<Value>{arith::AddFOp::create(b, old[0], b.load(v, at(value, {s, c})))};
-          })[0];
-      b.store(total, sum, c);
+    b.loop(range.first, range.second, [&](Value c) {
+      Value start = isPartialSum(op) ? b.f32(0) : b.load(sum, at(target, {c}));
+      Value total = b.loop(b.index(0), b.index(count), ValueRange{start}, [&](Value s, ValueRange old) {
+        Value next = b.load(v, at(value, units ? SmallVector<Value>{s} : SmallVector<Value>{s, c}));
+        return SmallVector<Value>{arith::AddFOp::create(b, old[0], next)};
+      })[0];
+      b.store(total, sum, at(target, {c}));
     });
   });
 }

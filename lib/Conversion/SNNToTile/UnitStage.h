@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Emits the codelet of a unit stage. Three sections run one after another in every step:
+// Emits the codelet of a unit stage. Four sections run one after another in every step:
+//   units:   workers take units; arithmetic on parameters;
 //   samples: workers take samples; synapses, neurons and arithmetic of the tile's units;
 //   weights: workers take ranges of inputs, so that each weight's gradient is added up by one worker in
 //   order; inputs:  workers take samples; the tile's part of the gradient of every input.
@@ -22,6 +23,9 @@ private:
 
   // Sections (UnitStage.cpp).
   void emitSamples();
+  void emitPerUnit();
+  /// Stores what operations of a section have made where others read it.
+  void storeTargets(llvm::function_ref<bool(mlir::Operation *)> ofSection);
   void emitWeightGradient(snn::LinearWeightGradOp op);
   void emitBatchSum(snn::BatchSumOp op);
   void emitInputGradient(snn::LinearInputGradOp op);

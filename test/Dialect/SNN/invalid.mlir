@@ -236,6 +236,14 @@ func.func @f(%g: tensor<4x8xf32>, %a: tensor<7xf32>) {
 
 // -----
 
+func.func @f(%g: tensor<8xf32>, %a: tensor<8xf32>) {
+  // expected-error @+1 {{'snn.batch_sum' op accumulator must have shape [], found 'tensor<8xf32>'}}
+  snn.batch_sum %g into %a : tensor<8xf32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
 func.func @f(%g: tensor<4x8xf32, #snn.events<capacity = 3>>, %a: tensor<8xf32>) {
   // expected-error @+1 {{'snn.batch_sum' op value must be dense, found 'tensor<4x8xf32, #snn.events<capacity = 3>>'; use snn.expand}}
   snn.batch_sum %g into %a : tensor<4x8xf32, #snn.events<capacity = 3>> -> tensor<8xf32>

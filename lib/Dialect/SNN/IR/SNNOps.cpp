@@ -103,6 +103,8 @@ LogicalResult LinearWeightGradOp::verify() {
 }
 
 LogicalResult BatchSumOp::verify() {
+  if (typeOf(getValue()).getRank() == 1)
+    return checkShape(*this, "accumulator", getAccumulator(), {});
   if (failed(checkMatrix(*this, "value", getValue())) || failed(checkDense(*this, "value", getValue())))
     return failure();
   if (typeOf(getAccumulator()).getRank() == 0)

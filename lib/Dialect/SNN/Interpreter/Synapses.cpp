@@ -117,12 +117,12 @@ static Tensor weightGradient(const Tensor &gradient, const Tensor &input, bool b
 }
 
 static Tensor batchSum(const Tensor &value, Tensor accumulator) {
-  int64_t units = value.units();
+  int64_t units = value.units(), samples = value.elements() / units;
   std::vector<float> sums(units, 0.0f);
   bool scalar = accumulator.shape.empty();
   if (!scalar)
     sums = accumulator.data;
-  for (int64_t b = 0; b < value.shape[0]; ++b)
+  for (int64_t b = 0; b < samples; ++b)
     for (int64_t n = 0; n < units; ++n)
       sums[n] += value.row(b)[n];
   if (!scalar)

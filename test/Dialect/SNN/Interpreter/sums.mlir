@@ -75,6 +75,9 @@ func.func @sums() {
   %all = snn.batch_sum %v into %zero : tensor<2x2xf32> -> tensor<f32>
   %all_ = arith.constant dense<11.0> : tensor<f32>
   snn.check_equal %all, %all_ : tensor<f32>
+  %units = snn.batch_sum %a into %zero : tensor<2xf32> -> tensor<f32>
+  %units_ = arith.constant dense<31.0> : tensor<f32>
+  snn.check_equal %units, %units_ : tensor<f32>
   %spread = snn.broadcast %a : tensor<2xf32> -> tensor<2x2xf32>
   %spread_ = arith.constant dense<[[10.0, 20.0], [10.0, 20.0]]> : tensor<2x2xf32>
   snn.check_equal %spread, %spread_ : tensor<2x2xf32>

@@ -134,7 +134,7 @@ def SNN_BatchSumOp : SNN_Op<"batch_sum", [Pure, AllTypesMatch<["accumulator", "r
   let description = [{
     `result[n] = accumulator[n] + sum over b of value[b, n]`, b ascending, each added in turn: the gradient of a
     bias or of a per-unit parameter. With an accumulator of shape `[]` the per-unit sums, each taken from +0, are added
-    to it in ascending n.
+    to it in ascending n. A value of shape `[N]` holds such sums already and takes an accumulator of shape `[]`.
 
     Example: `%db1 = snn.batch_sum %g into %db : tensor<48x10xf32> -> tensor<10xf32>`
   }];

@@ -96,12 +96,25 @@ def SNNDifferentiate : Pass<"snn-differentiate", "::mlir::func::FuncOp"> {
 }
 
 def SNNFuseTimeSums : Pass<"snn-fuse-time-sums", "::mlir::func::FuncOp"> {
-  let summary = "sum over time inside the scan, and repeat in time by capturing";
+  let summary = "bring what is done with stacked values into scans";
   let description = [{
     A `snn.sum_time` of a stacked result becomes a state of the scan that is added to in each step (the same order, so
     the same bits), and a `snn.repeat_time` that a scan runs over becomes a captured value. Neither stacks a history.
+    Arithmetic on stacked values outside scans (cotangents of what two scans read, for example) becomes part of the
+    scans that run over its result; where others read it, and for sums of what a backward scan stacks, it becomes a scan
+    of its own. Afterwards stacked values are made and read by scans only.
+
+    ```mlir
+    %s = arith.addf %a, %b : tensor<5x4x8xf32>
+    %f = snn.scan over(%st = %s : tensor<5x4x8xf32>) state(%v = %v0 : tensor<4x8xf32>) -> (), (tensor<4x8xf32>) {...}
+    // becomes
+    %f = snn.scan over(%at = %a : tensor<5x4x8xf32>, %bt = %b : tensor<5x4x8xf32>) state(...) ... {
+      %st = arith.addf %at, %bt : tensor<4x8xf32>
+      ...
+    }
+    ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::spikeloom::snn::SNNDialect"];
 }
 
 def SNNVerifyEncoding : Pass<"snn-verify-encoding"> {
