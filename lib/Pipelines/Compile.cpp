@@ -17,6 +17,7 @@ static void addEvents(OpPassManager &manager, const CompileOptions &options) {
   events.secondThreshold = options.secondThreshold;
   events.inputCapacity.assign(options.inputCapacity.begin(), options.inputCapacity.end());
   events.binaryInputs.assign(options.binaryInputs.begin(), options.binaryInputs.end());
+  events.layerActivity.assign(options.layerActivity.begin(), options.layerActivity.end());
   events.capacity.assign(options.capacity.begin(), options.capacity.end());
   events.denseInputs = options.gradients;
   manager.addPass(createCanonicalizerPass());

@@ -44,6 +44,8 @@ struct Arguments {
       cl::init(0), cl::cat(category)};
   cl::list<std::string> inputCapacity{"input-capacity", cl::desc("Capacity of an input's lists"),
                                       cl::value_desc("NAME:N"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> layerActivity{"layer-activity", cl::desc("--max-activity of one layer"),
+                                      cl::value_desc("LAYER:F"), cl::CommaSeparated, cl::cat(category)};
   cl::list<std::string> capacity{"capacity", cl::desc("Capacity of a layer's lists"),
                                  cl::value_desc("LAYER:N"), cl::CommaSeparated, cl::cat(category)};
   cl::list<std::string> binaryInputs{"binary-inputs", cl::desc("Inputs that hold only 0 and 1"),
@@ -82,6 +84,7 @@ struct Arguments {
     o.maxActivity = maxActivity;
     o.secondThreshold = secondThreshold;
     o.inputCapacity.assign(inputCapacity.begin(), inputCapacity.end());
+    o.layerActivity.assign(layerActivity.begin(), layerActivity.end());
     o.capacity.assign(capacity.begin(), capacity.end());
     o.binaryInputs.assign(binaryInputs.begin(), binaryInputs.end());
     o.train = train;

@@ -232,6 +232,18 @@ void Session::setStep(int64_t step) { state->step = step; }
 double Session::learningRate() const { return state->optimizer.learningRate; }
 void Session::setLearningRate(double rate) { state->optimizer.learningRate = rate; }
 
+/// Layout of a row of a layer's counts (see "Events" in the manifest).
+constexpr size_t rowInfo = 10, infoListed = 6, infoEntries = 7, infoFired = 8;
+
+/// The counts [T][B][10] of a layer; empty for one that keeps none.
+static std::vector<int32_t> countsOf(const Program &program, const EventLayer &layer) {
+  if (layer.info < 0)
+    return {};
+  std::vector<int32_t> info(size_t(elementsOf(program.manifest.buffers[layer.info].shape)));
+  program.buffers.gather(layer.info, info.data());
+  return info;
+}
+
 std::vector<EventCount> Session::events() const {
   std::vector<EventCount> counts;
   for (const EventLayer &layer : manifest().events) {
@@ -239,17 +251,25 @@ std::vector<EventCount> Session::events() const {
     count.name = layer.name;
     count.units = layer.units;
     count.capacity = layer.capacity;
-    if (layer.info >= 0) {
-      std::vector<int32_t> info(size_t(elementsOf(manifest().buffers[layer.info].shape)));
-      state->program.buffers.gather(layer.info, info.data());
-      for (size_t i = 0; i + 10 <= info.size(); i += 10) {
-        count.listed += info[i + 6];
-        count.near += info[i + 7] - info[i + 6];
-        count.fired += info[i + 8];
-      }
+    const std::vector<int32_t> info = countsOf(state->program, layer);
+    for (size_t i = 0; i + rowInfo <= info.size(); i += rowInfo) {
+      count.listed += info[i + infoListed];
+      count.near += info[i + infoEntries] - info[i + infoListed];
+      count.fired += info[i + infoFired];
     }
     counts.push_back(count);
   }
+  return counts;
+}
+
+Result<Array> Session::fired(size_t layer) const {
+  if (layer >= manifest().events.size())
+    return Error{"there is no event layer " + std::to_string(layer) + "; the program has " +
+                 std::to_string(manifest().events.size())};
+  const std::vector<int32_t> info = countsOf(state->program, manifest().events[layer]);
+  Array counts(DataType::i32, {int64_t(info.size() / rowInfo)});
+  for (size_t row = 0; row < info.size() / rowInfo; ++row)
+    counts.as<int32_t>()[row] = info[row * rowInfo + infoFired];
   return counts;
 }
 

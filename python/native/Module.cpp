@@ -232,6 +232,9 @@ NB_MODULE(_runtime, module) {
       .def_prop_rw("step", &Session::step, &Session::setStep)
       .def_prop_rw("learning_rate", &Session::learningRate, &Session::setLearningRate)
       .def("events", [](const Session &s) { return describe(s.events()); })
+      .def(
+          "fired", [](const Session &s, size_t layer) { return toNumpy(take(s.fired(layer))); },
+          nb::arg("layer"))
       .def("cycles", [](const Session &s) { return s.profile().cycles(); })
       .def("profile", [](const Session &s) { return profileToJson(s.manifest(), s.profile()).dump(1); })
       .def("save_weights", [](const Session &s, const std::string &path) { take(s.saveWeights(path)); })

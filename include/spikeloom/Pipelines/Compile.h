@@ -21,7 +21,7 @@ struct CompileOptions {
   int64_t timeChunk = 0; // steps of a chunk where nothing feeds back; 0: the cheapest
   // Events: see snn-choose-events.
   double maxActivity = 0, secondThreshold = 0;
-  std::vector<std::string> inputCapacity, binaryInputs, capacity;
+  std::vector<std::string> inputCapacity, binaryInputs, layerActivity, capacity;
   // Training: see snn-training-step.
   bool train = false;
   std::string loss = "cross_entropy", readout = "spike_count", optimizer = "adam",

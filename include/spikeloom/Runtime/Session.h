@@ -62,6 +62,9 @@ public:
   void setLearningRate(double rate);
 
   std::vector<EventCount> events() const;
+  /// How many neurons of a layer (an index into `events()`) fired in each row [T * B] of the last run, before
+  /// lists were cut.
+  Result<Array> fired(size_t layer) const;
   /// Of the last run.
   Profile profile() const;
 

@@ -101,13 +101,15 @@ struct SNNChooseEvents : spikeloom::snn::impl::SNNChooseEventsBase<SNNChooseEven
     inputCapacities.clear();
     layers.clear();
     inputs.clear();
+    layerShares.clear();
     if (maxActivity < 0 || maxActivity > 1 || std::isnan(maxActivity)) {
       getOperation().emitError("option 'max-activity' must lie in (0, 1], found ") << maxActivity;
       return signalPassFailure();
     }
-    if (failed(parseCapacities("capacity", capacity, layerCapacities)) ||
+    if (failed(parseShares()) || failed(parseCapacities("capacity", capacity, layerCapacities)) ||
         failed(parseCapacities("input-capacity", inputCapacity, inputCapacities)) || failed(listNeurons()) ||
         failed(listInputs()) || failed(checkNames("capacity", "layer", layerCapacities, layers)) ||
+        failed(checkNames("layer-activity", "layer", layerShares, layers)) ||
         failed(checkNames("input-capacity", "input that feeds synapses", inputCapacities, inputs)) ||
         failed(checkBinaryInputs()))
       signalPassFailure();
@@ -115,6 +117,18 @@ struct SNNChooseEvents : spikeloom::snn::impl::SNNChooseEventsBase<SNNChooseEven
 
 private:
   using Capacities = llvm::MapVector<StringRef, int64_t>;
+
+  LogicalResult parseShares() {
+    for (StringRef entry : layerActivity) {
+      auto [name, number] = entry.rsplit(':');
+      double share;
+      if (name.empty() || number.getAsDouble(share) || !(share > 0 && share <= 1))
+        return getOperation().emitError("option 'layer-activity' takes LAYER:F with F in (0, 1], found '")
+               << entry << "'";
+      layerShares[name] = share;
+    }
+    return success();
+  }
 
   LogicalResult parseCapacities(StringRef option, ArrayRef<std::string> entries, Capacities &capacities) {
     for (StringRef entry : entries) {
@@ -128,7 +142,8 @@ private:
     return success();
   }
 
-  LogicalResult checkNames(StringRef option, StringRef what, const Capacities &given,
+  template <typename T>
+  LogicalResult checkNames(StringRef option, StringRef what, const llvm::MapVector<StringRef, T> &given,
                            const llvm::SetVector<StringRef> &known) {
     for (auto &[name, value] : given)
       if (!known.contains(name)) {
@@ -201,14 +216,21 @@ private:
       if (getEvents(neuron.getSpikes().getType()) || web.getListed().empty())
         continue;
       int64_t units = neuron.getNext().getType().getDimSize(1), byDefault = units;
-      if (maxActivity > 0 && !web.isOutput(getOperation()))
-        byDefault = std::max<int64_t>(2, 2 * int64_t(std::floor(maxActivity * double(units) / 2)));
+      auto named = layerShares.find(attribute.getValue());
+      if (named != layerShares.end())
+        byDefault = lengthOf(named->second, units);
+      else if (maxActivity > 0 && !web.isOutput(getOperation()))
+        byDefault = lengthOf(maxActivity, units);
       FailureOr<int64_t> size = capacityOf(name, layerCapacities, units, byDefault);
       if (failed(size))
         return failure();
       makeEvents(neuron, web, *size);
     }
     return success();
+  }
+
+  static int64_t lengthOf(double share, int64_t units) {
+    return std::max<int64_t>(2, 2 * int64_t(std::floor(share * double(units) / 2)));
   }
 
   void makeEvents(NeuronOp neuron, const SpikeWeb &web, int64_t size) {
@@ -290,6 +312,7 @@ private:
   }
 
   Capacities layerCapacities, inputCapacities;
+  llvm::MapVector<StringRef, double> layerShares;
   llvm::SetVector<StringRef> layers, inputs;
 };
 } // namespace

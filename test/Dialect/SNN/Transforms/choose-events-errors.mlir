@@ -4,6 +4,9 @@
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{capacity=fc1:21}))' 2>&1 | FileCheck %s --check-prefix=LARGE
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{input-capacity=y:3}))' 2>&1 | FileCheck %s --check-prefix=INPUT
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{binary-inputs=y}))' 2>&1 | FileCheck %s --check-prefix=BINARY
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{layer-activity=fc1:1.5}))' 2>&1 | FileCheck %s --check-prefix=LAYER
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{layer-activity=fc7:0.5}))' 2>&1 | FileCheck %s --check-prefix=NOLAYER
+// RUN: snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{max-activity=0.2 layer-activity=fc1:0.52}))' | FileCheck %s --check-prefix=ONE
 // RUN: snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{capacity=fc1:9 input-capacity=x:3 max-activity=0.2}))' | FileCheck %s
 
 // SHARE: error: option 'max-activity' must lie in (0, 1], found 1.5
@@ -12,6 +15,9 @@
 // LARGE: error: the capacity of 'fc1' is 21, more than its 20 units; give at most 20
 // INPUT: error: option 'input-capacity' names 'y', but no input that feeds synapses has that name; there are: x
 // BINARY: error: option 'binary-inputs' names 'y', which feeds no synapse
+// LAYER: error: option 'layer-activity' takes LAYER:F with F in (0, 1], found 'fc1:1.5'
+// NOLAYER: error: option 'layer-activity' names 'fc7', but no layer has that name; there are: fc1, fc2
+// ONE: snn.neuron {{.*}}snn.layer = "fc1"{{.*}}capacity = 10, binary = true
 
 // CHECK: snn.compress {{.*}}capacity = 3>>
 // CHECK: snn.neuron {{.*}}snn.layer = "fc1"{{.*}}capacity = 9, binary = true

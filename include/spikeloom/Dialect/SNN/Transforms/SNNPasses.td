@@ -12,8 +12,8 @@ def SNNChooseEvents : Pass<"snn-choose-events", "::mlir::func::FuncOp"> {
     tensors, and an input of the model that feeds a `snn.linear` is compressed. Whoever else reads such a value gets
     it back through `snn.expand`. Neurons that feed no synapse, such as the readout, stay dense.
 
-    The capacity of a layer of N neurons is N, so that nothing is dropped, unless `max-activity` F is given: then it is
-    max(2, 2 floor(F N / 2)). Neurons whose spikes are also an output of the model, and inputs, keep N unless
+    The capacity of a layer of N neurons is N, so that nothing is dropped, unless `max-activity` F (or `layer-activity` LAYER:F)
+    is given: then it is max(2, 2 floor(F N / 2)). Neurons whose spikes are also an output of the model, and inputs, keep N unless
     `capacity` or `input-capacity` names them. A layer is called after the attribute `snn.layer` of its neuron, else
     after the weights that feed it (`fc1` for `fc1.weight`), else `layer<k>` with k counting neurons from 0; the pass
     writes the name to `snn.layer`.
@@ -26,8 +26,10 @@ def SNNChooseEvents : Pass<"snn-choose-events", "::mlir::func::FuncOp"> {
            "0: do not set">,
     ListOption<"inputCapacity", "input-capacity", "std::string",
                "NAME:N, the most entries of input NAME that are read in one step of one sample (repeatable)">,
+    ListOption<"layerActivity", "layer-activity", "std::string",
+               "LAYER:F, max-activity of layer LAYER alone; goes before max-activity (repeatable)">,
     ListOption<"capacity", "capacity", "std::string",
-               "LAYER:N, the most spikes of layer LAYER in one step of one sample; goes before max-activity (repeatable)">,
+               "LAYER:N, the most spikes of layer LAYER in one step of one sample; goes before both (repeatable)">,
     ListOption<"binaryInputs", "binary-inputs", "std::string",
                "Inputs whose values are only 0 and 1, so that their events need no payload; 'all' for every input">,
     Option<"denseInputs", "dense-inputs", "bool", "false",
