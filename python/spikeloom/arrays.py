@@ -88,17 +88,23 @@ def check_labels(labels: np.ndarray, samples: int, classes: int, what: str) -> n
     return labels.astype(np.int32)
 
 
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order ``[N]`` in which an epoch visits the samples: a function of these numbers alone."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
 @dataclass
 class Samples:
     """A data set that is read batch by batch.
 
-    ``take(indices)`` gives ``[T, B, ...]`` float32; ``steps`` is 0 when the coding decides it.
+    ``take(indices, epoch)`` gives ``[T, B, ...]`` numbers (the epoch matters to codings that draw); ``steps`` is 0 when
+    the coding decides it.
     """
 
     count: int
     steps: int
     shape: tuple[int, ...]
-    take: Callable[[np.ndarray], np.ndarray]
+    take: Callable[..., np.ndarray]
 
 
 def event_samples(path: Path, units: int, what: str) -> Samples:
@@ -129,7 +135,7 @@ def event_samples(path: Path, units: int, what: str) -> Samples:
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise UserError(f"{what}: id {int(ids[first])} at {list(first)} lies outside [0, {units}), the network's input")
 
-    def take(indices: np.ndarray) -> np.ndarray:
+    def take(indices: np.ndarray, _epoch: int = 0) -> np.ndarray:
         dense = np.zeros((ids.shape[1], len(indices), units), np.float32)
         sample, step, entry = np.nonzero(used[indices])
         dense[step, sample, ids[indices][sample, step, entry]] = 1.0

@@ -8,13 +8,14 @@ intensities in ``[0, 1]``; ``uint8`` counts as ``value / 255``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import UserError
 
 CODINGS = ("none", "latency", "rate", "direct")
+RATE_GAIN = 0.15
 
 
 def _check_intensities(samples: np.ndarray, coding: str) -> None:
@@ -51,14 +52,42 @@ def latency(samples: np.ndarray, steps: int, dtype: type = np.float32) -> np.nda
     return (when[None] == times).astype(dtype, copy=False)
 
 
-def rate(samples: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Code intensities as independent spikes, one chance a step: ``[N, ...]`` -> ``[T, N, ...]`` float32."""
+def rate(
+    samples: np.ndarray,
+    steps: int,
+    *,
+    gain: float = RATE_GAIN,
+    seed: int = 0,
+    indices: np.ndarray | None = None,
+    epoch: int = 0,
+) -> np.ndarray:
+    """Code intensities as independent spikes: in each step a value ``a`` fires with probability ``gain * a``.
+
+    Every sample has a stream of its own, made of seed, epoch and the sample's index alone, so that its spikes do not
+    depend on what else is in the batch, and a training that is continued draws what it would have drawn.
+
+    Args:
+        samples: ``[N, ...]`` uint8, bool or float32 in [0, 1].
+        steps: T, the number of time steps.
+        gain: chance a step of the brightest value, in (0, 1].
+        seed: of the whole data set.
+        indices: ``[N]``, where the samples are in the data set (default: 0 to N - 1).
+        epoch: draws anew in every epoch.
+
+    Returns:
+        ``[T, N, ...]`` bool.
+    """
     _check_intensities(samples, "rate")
-    chance = samples.astype(np.float32)
+    if not 0 < gain <= 1:
+        raise UserError(f"the gain of the rate coding is {gain:g}; a chance in (0, 1] is wanted")
+    chance = samples.astype(np.float32) * np.float32(gain)
     if samples.dtype == np.uint8:
         chance /= np.float32(255)
-    draws = rng.random((steps, *samples.shape), dtype=np.float32)
-    return (draws < chance[None]).astype(np.float32)
+    result = np.empty((steps, *samples.shape), np.bool_)
+    for at, index in enumerate(range(len(samples)) if indices is None else indices.tolist()):
+        stream = np.random.Generator(np.random.SFC64([seed, epoch, index]))
+        np.less(stream.random((steps, *samples.shape[1:]), np.float32), chance[at], out=result[:, at])
+    return result
 
 
 def direct(samples: np.ndarray, steps: int) -> np.ndarray:
@@ -69,13 +98,24 @@ def direct(samples: np.ndarray, steps: int) -> np.ndarray:
     return np.broadcast_to(values[None], (steps, *samples.shape))
 
 
-def encoder(coding: str, steps: int, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function ``[N, ...] -> [T, N, ...]`` of a coding's name; ``rate`` draws from its own seeded stream."""
-    if coding == "latency":
-        return lambda samples: latency(samples, steps, np.bool_)
-    if coding == "rate":
-        rng = np.random.default_rng(seed)
-        return lambda samples: rate(samples, steps, rng)
-    if coding == "direct":
-        return lambda samples: direct(samples, steps)
-    raise UserError(f"unknown coding '{coding}'; known: {', '.join(CODINGS)}")
+@dataclass(frozen=True)
+class Encoder:
+    """A coding with its parameters: call it with samples ``[N, ...]`` to get ``[T, N, ...]``."""
+
+    coding: str
+    steps: int
+    seed: int = 0
+    gain: float = RATE_GAIN
+
+    def __post_init__(self) -> None:
+        """Refuse unknown codings."""
+        if self.coding not in CODINGS[1:]:
+            raise UserError(f"unknown coding '{self.coding}'; known: {', '.join(CODINGS)}")
+
+    def __call__(self, samples: np.ndarray, indices: np.ndarray | None = None, epoch: int = 0) -> np.ndarray:
+        """Encode; ``indices [N]`` and the epoch choose what ``rate`` draws."""
+        if self.coding == "latency":
+            return latency(samples, self.steps, np.bool_)
+        if self.coding == "rate":
+            return rate(samples, self.steps, gain=self.gain, seed=self.seed, indices=indices, epoch=epoch)
+        return direct(samples, self.steps)

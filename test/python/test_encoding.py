@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from spikeloom.encoding import direct, encoder, latency, rate
+from spikeloom.encoding import Encoder, direct, latency, rate
 from spikeloom.errors import UserError
 
 
@@ -27,20 +27,34 @@ def test_latency_of_floats_and_bools():
 def test_values_that_are_no_intensities_are_refused():
     for coding in ("latency", "rate"):
         with pytest.raises(UserError, match=rf"--encode={coding} takes intensities in \[0, 1\].*\[-1, 3\]"):
-            encoder(coding, 5)(np.array([[-1.0, 3.0]], np.float32))
+            Encoder(coding, 5)(np.array([[-1.0, 3.0]], np.float32))
     with pytest.raises(UserError, match="intensities"):
-        encoder("latency", 5)(np.array([[np.nan]], np.float32))
+        Encoder("latency", 5)(np.array([[np.nan]], np.float32))
 
 
 def test_rate_is_seeded_and_follows_the_intensity():
     pixels = np.tile(np.array([0, 51, 255], np.uint8), (200, 1))
-    first = rate(pixels, 50, np.random.default_rng(3))
-    again = rate(pixels, 50, np.random.default_rng(3))
-    assert np.array_equal(first, again)
+    first = rate(pixels, 50, gain=1.0, seed=3)
+    assert np.array_equal(first, rate(pixels, 50, gain=1.0, seed=3))
+    assert not np.array_equal(first, rate(pixels, 50, gain=1.0, seed=4))
+    assert not np.array_equal(first, rate(pixels, 50, gain=1.0, seed=3, epoch=1))
     mean = first.mean((0, 1))
     assert mean[0] == 0
     assert mean[1] == pytest.approx(0.2, abs=0.02)
     assert mean[2] == 1
+    assert rate(pixels, 50).mean((0, 1))[2] == pytest.approx(0.15, abs=0.02)
+
+
+def test_rate_of_a_sample_does_not_depend_on_its_batch():
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 7)).astype(np.uint8)
+    together = rate(pixels, 20, seed=2, epoch=5)
+    chosen = np.array([7, 2])
+    assert np.array_equal(rate(pixels[chosen], 20, seed=2, epoch=5, indices=chosen), together[:, chosen])
+
+
+def test_rate_refuses_a_gain_that_is_no_chance():
+    with pytest.raises(UserError, match=r"gain of the rate coding is 2; a chance in \(0, 1\] is wanted"):
+        rate(np.ones((1, 1), np.float32), 5, gain=2.0)
 
 
 def test_direct_repeats_and_scales():
@@ -51,4 +65,4 @@ def test_direct_repeats_and_scales():
 
 def test_unknown_coding():
     with pytest.raises(UserError, match="unknown coding 'phase'; known: none, latency, rate, direct"):
-        encoder("phase", 5)
+        Encoder("phase", 5)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Samples, check_finite, check_numbers, event_samples, load_array
-from ..encoding import encoder
+from ..encoding import Encoder
 from ..errors import UsageError, UserError
 from ..session import Info, Port, batch_axis
 
@@ -58,6 +58,11 @@ def first_input(info: Info) -> Port:
     return inputs[0]
 
 
+def coding(info: Info, options: argparse.Namespace) -> Encoder:
+    """Return the coding that the options name."""
+    return Encoder(options.encode, info.steps, options.seed, options.encode_gain)
+
+
 def _width(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
@@ -96,17 +101,17 @@ def _array_samples(path: str, info: Info, features: tuple[int, ...], options: ar
         if array.ndim < 2:
             raise UserError(f"{what} has shape {list(array.shape)}; [N, ...] is wanted")
         _check_features(array.shape[1:], features, what, "[N, ...]")
-        code = encoder(options.encode, info.steps, options.seed)
+        code = coding(info, options)
 
-        def take(indices: np.ndarray) -> np.ndarray:
-            return code(array[indices]).reshape(info.steps, len(indices), *features)
+        def take(indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+            return code(array[indices], indices, epoch).reshape(info.steps, len(indices), *features)
 
         return Samples(len(array), info.steps, features, take)
     if array.ndim < 3:
         raise UserError(f"{what} has shape {list(array.shape)}; [N, T, ...] is wanted, or --encode for still data")
     _check_features(array.shape[2:], features, what, "[N, T, ...]")
 
-    def take_sequences(indices: np.ndarray) -> np.ndarray:
+    def take_sequences(indices: np.ndarray, _epoch: int = 0) -> np.ndarray:
         chosen = array[indices].reshape(len(indices), array.shape[1], *features)
         return np.ascontiguousarray(np.moveaxis(chosen, 0, 1))
 
@@ -133,7 +138,7 @@ class RunInputs:
             else:
                 array = np.asarray(value[(slice(None),) * axis + (slice(begin, end),)])
             if port.role == "input" and self.options.encode != "none" and axis == 0:
-                array = encoder(self.options.encode, self.info.steps, self.options.seed + begin)(array)
+                array = coding(self.info, self.options)(array, np.arange(begin, end))
             result[port.name] = array.reshape(short(port.shape, self.info, end - begin))
         return result
 
