@@ -4,13 +4,14 @@
 from .compiler import compile
 from .errors import Defect, UsageError, UserError
 from .models import Model, load
-from .options import SGD, Adam, Events, Training
+from .options import SGD, Adam, AdamW, Events, Training
 from .session import Program, Session, StepResult
 from .version import __version__
 
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
     "Defect",
     "Events",
     "Model",

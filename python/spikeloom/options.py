@@ -5,24 +5,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from .errors import UsageError
 
-LOSSES = ("cross_entropy",)
-READOUTS = ("spike_count", "spike_rate", "membrane_mean", "membrane_max", "membrane_last", "membrane_each")
+LOSSES = ("cross_entropy", "mse", "mse_count")
+READOUTS = ("spike_count", "spike_rate", "membrane_mean", "membrane_max", "membrane_last", "membrane_each", "output")
 SURROGATES = {"fast_sigmoid": 25.0, "superspike": 10.0, "atan": 2.0}
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam; a parameter p moves by ``lr * m_hat / (sqrt(v_hat) + epsilon)``."""
+    """Adam; a parameter p moves by ``lr * m_hat / (sqrt(v_hat) + epsilon)``; weight decay is added to the gradient."""
 
     lr: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    weight_decay: float = 0.0
     name = "adam"
+
+    def arguments(self) -> list[str]:
+        """Return the options of snn-compile."""
+        return _optimizer_arguments(self, Adam())
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameter itself, by ``lr * weight_decay * p``, as in PyTorch."""
+
+    weight_decay: float = 1e-2
+    name = "adamw"
 
 
 @dataclass(frozen=True)
@@ -31,10 +44,27 @@ class SGD:
 
     lr: float = 1e-2
     momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
     name = "sgd"
 
+    def arguments(self) -> list[str]:
+        """Return the options of snn-compile."""
+        return _optimizer_arguments(self, SGD())
 
-Optimizer = Adam | SGD
+
+Optimizer = Adam | AdamW | SGD
+
+
+def _optimizer_arguments(optimizer: Optimizer, usual: Optimizer) -> list[str]:
+    """Name the optimiser, its rate, and what is not as usual."""
+    result = [f"--optimizer={optimizer.name}", f"--lr={optimizer.lr!r}"]
+    for setting in fields(usual)[1:]:
+        value = getattr(optimizer, setting.name)
+        if value != getattr(usual, setting.name):
+            option = f"--{setting.name.replace('_', '-')}"
+            result.append(option if value is True else f"{option}={value!r}")
+    return result
 
 
 @dataclass(frozen=True)
@@ -45,26 +75,35 @@ class Events:
         max_activity: the share of a hidden layer's neurons that a list holds, for all or by layer; None drops nothing.
         second_threshold: a neuron takes part in the backward pass if its membrane exceeds this share of its threshold.
         input_capacity: list lengths of inputs by name; inputs without one are dense.
+        capacity: list lengths of hidden layers by name, instead of shares.
     """
 
     max_activity: float | Mapping[str, float] | None = None
     second_threshold: float | None = None
     input_capacity: Mapping[str, int] = field(default_factory=dict)
+    capacity: Mapping[str, int] = field(default_factory=dict)
 
     def arguments(self) -> list[str]:
         """Return the options of snn-compile."""
         result = []
         if isinstance(self.max_activity, Mapping):
-            layers = ",".join(f"{name}={share:g}" for name, share in self.max_activity.items())
-            result.append(f"--max-activity={layers}")
+            for name, share in self.max_activity.items():
+                check_share(share)
+                result.append(f"--layer-activity={name}:{share:g}")
         elif self.max_activity is not None:
-            if not 0 < self.max_activity <= 1:
-                raise UsageError(f"max_activity is {self.max_activity:g}; a share in (0, 1] is wanted")
+            check_share(self.max_activity)
             result.append(f"--max-activity={self.max_activity:g}")
         if self.second_threshold is not None:
             result.append(f"--second-threshold={self.second_threshold:g}")
         result += [f"--input-capacity={name}:{length}" for name, length in self.input_capacity.items()]
+        result += [f"--capacity={name}:{length}" for name, length in self.capacity.items()]
         return result
+
+
+def check_share(share: float) -> None:
+    """Refuse what is no share of a layer."""
+    if not 0 < share <= 1:
+        raise UsageError(f"max_activity is {share:g}; a share in (0, 1] is wanted")
 
 
 @dataclass(frozen=True)
@@ -72,11 +111,13 @@ class Training:
     """What a training step minimises and how.
 
     Args:
-        loss: ``cross_entropy``.
+        loss: ``cross_entropy``, ``mse`` (of what the readout gives) or ``mse_count`` (of spike counts).
         readout: what the loss reads of the first output, such as ``spike_count``.
-        optimizer: ``Adam`` or ``SGD``.
+        optimizer: ``Adam``, ``AdamW`` or ``SGD``.
         surrogate: the stand-in for the derivative of the spike, ``kind:slope``.
         detach_reset: no gradient through the resets of neurons.
+        targets: what mse wants of the labelled unit and of the others; for mse_count as shares of the steps.
+        clip_gradients: ``norm:LIMIT`` (of all gradients together) or ``value:LIMIT`` (of each element); empty: not.
     """
 
     loss: str = "cross_entropy"
@@ -84,6 +125,8 @@ class Training:
     optimizer: Optimizer = field(default_factory=Adam)
     surrogate: str = "fast_sigmoid:25"
     detach_reset: bool = True
+    targets: tuple[float, float] = (1.0, 0.0)
+    clip_gradients: str = ""
 
     def arguments(self) -> list[str]:
         """Return the options of snn-compile."""
@@ -92,15 +135,25 @@ class Training:
         if self.readout not in READOUTS:
             raise UsageError(f"readout '{self.readout}' is not known; known: {', '.join(READOUTS)}")
         check_surrogate(self.surrogate)
-        return [
-            "--train",
-            f"--loss={self.loss}",
-            f"--readout={self.readout}",
-            f"--optimizer={self.optimizer.name}",
-            f"--lr={self.optimizer.lr!r}",
-            f"--surrogate={self.surrogate}",
-            f"--detach-reset={'true' if self.detach_reset else 'false'}",
-        ]
+        result = ["--train", f"--loss={self.loss}", f"--readout={self.readout}", *self.optimizer.arguments()]
+        result += [f"--surrogate={self.surrogate}", f"--detach-reset={'true' if self.detach_reset else 'false'}"]
+        if self.targets != (1.0, 0.0):
+            result.append(f"--targets={self.targets[0]!r},{self.targets[1]!r}")
+        if self.clip_gradients:
+            result.append(f"--clip-gradients={check_clip(self.clip_gradients)}")
+        return result
+
+
+def check_clip(text: str) -> str:
+    """Return ``norm:LIMIT`` or ``value:LIMIT``, or refuse it."""
+    kind, _, limit = text.partition(":")
+    try:
+        value = float(limit)
+    except ValueError:
+        value = -1.0
+    if kind not in ("norm", "value") or not 0 < value < float("inf"):
+        raise UsageError(f"clipping '{text}' is not known; norm:LIMIT or value:LIMIT, as norm:1, are wanted")
+    return text
 
 
 def check_surrogate(text: str) -> str:

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +111,15 @@ class EventTotals:
         fired = sum(layer.fired for layer in self.layers.values())
         listed = sum(layer.listed for layer in self.layers.values())
         return (fired - listed) / fired if fired else 0.0
+
+    def to_json(self) -> dict[str, dict[str, int]]:
+        """Return plain data."""
+        return {name: asdict(layer) for name, layer in self.layers.items()}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Mapping[str, int]]) -> EventTotals:
+        """Read what ``to_json`` gave."""
+        return EventTotals({name: LayerEvents(**layer) for name, layer in data.items()})
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,12 @@ def net(tmp_path) -> Path:
 
 
 @pytest.fixture
+def net_of_two(tmp_path) -> Path:
+    """The same network, exported for a batch of two."""
+    return make_network(tmp_path / "two.onnx", batch=2)
+
+
+@pytest.fixture
 def data(tmp_path) -> tuple[np.ndarray, np.ndarray]:
     """Three classes that differ in which features spike: x [30, 6, 12] uint8 and y [30], also as x.npy, y.npy."""
     rng = np.random.default_rng(0)

@@ -46,15 +46,9 @@ def test_check_of_a_missing_file(capsys):
         ([*RUN, "--verify"], "--verify is not in this version"),
         ([*RUN, "--record", "mem1"], "--record is not in this version"),
         ([*RUN, "--engine=estimate"], "--engine=estimate is not in this version"),
-        ([*RUN, "--max-activity=auto"], "--max-activity=auto is not in this version"),
         ([*RUN, "--chips=auto"], "--chips=auto is not in this version"),
         ([*RUN, "--rotate"], "--rotate is not in this version"),
         ([*TRAIN, "--gradient-accumulation=2"], "--gradient-accumulation is not in this version"),
-        ([*TRAIN, "--init=activity=0.1"], "--init is not in this version"),
-        ([*TRAIN, "--resume=p"], "--resume is not in this version"),
-        ([*TRAIN, "--checkpoint=p"], "--checkpoint is not in this version"),
-        ([*TRAIN, "--checkpoint-every=5"], "--checkpoint-every is not in this version"),
-        ([*TRAIN, "--lr-schedule=cosine"], "--lr-schedule is not in this version"),
     ],
 )
 def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ def test_events_as_compiler_options():
         "--second-threshold=0.9",
         "--input-capacity=x:77",
     ]
-    assert sl.Events({"mem1": 0.1, "mem2": 0.25}).arguments() == ["--max-activity=mem1=0.1,mem2=0.25"]
+    assert sl.Events({"fc1": 0.1, "fc2": 0.25}).arguments() == ["--layer-activity=fc1:0.1", "--layer-activity=fc2:0.25"]
+    assert sl.Events(capacity={"fc1": 40}).arguments() == ["--capacity=fc1:40"]
     with pytest.raises(sl.UserError, match=r"max_activity is 2; a share in \(0, 1\] is wanted"):
         sl.Events(2).arguments()
 
@@ -30,6 +31,17 @@ def test_training_as_compiler_options():
         "--surrogate=superspike:10",
         "--detach-reset=false",
     ]
+    training = sl.Training("mse", optimizer=sl.AdamW(1e-4, beta1=0.8), targets=(0.9, 0.1), clip_gradients="norm:1")
+    assert training.arguments()[1:] == [
+        *["--loss=mse", "--readout=spike_count", "--optimizer=adamw", "--lr=0.0001", "--beta1=0.8"],
+        *["--weight-decay=0.01", "--surrogate=fast_sigmoid:25", "--detach-reset=true", "--targets=0.9,0.1"],
+        "--clip-gradients=norm:1",
+    ]
+    sgd = sl.SGD(0.1, momentum=0.9, nesterov=True)
+    assert sgd.arguments() == ["--optimizer=sgd", "--lr=0.1", "--momentum=0.9", "--nesterov"]
+    for bad in ("norm", "norm:0", "norm:nan", "l1:2"):
+        with pytest.raises(sl.UsageError, match=f"clipping '{bad}' is not known; norm:LIMIT or value:LIMIT"):
+            sl.Training(clip_gradients=bad).arguments()
     with pytest.raises(sl.UsageError, match="loss 'hinge' is not known; known: cross_entropy"):
         sl.Training(loss="hinge").arguments()
     with pytest.raises(sl.UsageError, match="readout 'mean' is not known; known: spike_count"):

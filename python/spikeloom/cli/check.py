@@ -10,7 +10,8 @@ from collections import Counter
 
 from ..errors import EXIT_DONE, EXIT_USER
 from ..tools import run_tool
-from .options import add_model, open_model, positive
+from .options import add_model, open_model
+from .values import positive
 
 
 def add_parser(verbs) -> None:

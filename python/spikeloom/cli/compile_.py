@@ -11,15 +11,14 @@ from ..errors import EXIT_DONE, UsageError
 from .options import (
     add_compile,
     add_model,
-    add_training,
     check_onnx_only,
     compile_settings,
     compiled,
     open_model,
     remark,
     say_defaults,
-    training,
 )
+from .training_options import add_training, training
 
 
 def add_parser(verbs) -> None:

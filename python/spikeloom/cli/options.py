@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from ..encoding import CODINGS
+from ..encoding import CODINGS, RATE_GAIN
 from ..errors import UsageError
 from ..importers.nir_conventions import CONVENTIONS, DEFAULT_DT
 from ..models import Model, load
-from ..options import SGD, Adam, Events, Training, check_surrogate
+from ..options import Events
+from ..schedules import parse_threshold_schedule
 from ..session import Program, Session
-
-DEFAULT_RATES = {"adam": 1e-3, "sgd": 1e-2}
+from .training_options import training_defaults
+from .values import activity, gain, length, pair, positive, regex, seed, share, time_step
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,94 +51,11 @@ class Later(argparse.Action):
         refuse(option_string or self.dest, self.instead)
 
 
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return value
-
-
-def number(text: str) -> float:
-    """Parse a finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if value != value or abs(value) == float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a finite number")
-    return value
-
-
-def seed(text: str) -> int:
-    """Parse a whole number of at least 0."""
-    return 0 if text == "0" else positive(text)
-
-
-def gain(text: str) -> float:
-    """Parse a positive number."""
-    value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
-    return value
-
-
-def time_step(text: str) -> float | str:
-    """Parse a positive number of seconds, or `metadata`."""
-    return text if text == "metadata" else gain(text)
-
-
-def regex(text: str) -> str:
-    """Check a regular expression."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {error}") from error
-    return text
-
-
-def activity(text: str) -> float | dict[str, float]:
-    """Parse `F` or `LAYER=F,LAYER=F`."""
-    if text == "auto":
-        refuse("--max-activity=auto", "give a share such as --max-activity=0.1")
-    if "=" not in text:
-        value = number(text)
-        if not 0 < value <= 1:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a share in (0, 1]")
-        return value
-    shares = {}
-    for part in text.split(","):
-        name, _, share = part.rpartition("=")
-        if not name:
-            raise argparse.ArgumentTypeError(f"'{part}' is not LAYER=F")
-        shares[name] = activity(share)
-    return shares
-
-
-def pair(text: str) -> tuple[str, str]:
-    """Parse `IN=OUT`."""
-    source, equal, target = text.partition("=")
-    if not (source and equal and target):
-        raise argparse.ArgumentTypeError(f"'{text}' is not IN=OUT")
-    return source, target
-
-
 def chips(text: str) -> int:
     """Parse the number of chips."""
     if text == "auto":
         refuse("--chips=auto", "give a number")
     return positive(text)
-
-
-def length(text: str) -> tuple[str, int]:
-    """Parse `NAME:N`."""
-    name, _, count = text.rpartition(":")
-    if not name:
-        raise argparse.ArgumentTypeError(f"'{text}' is not NAME:N")
-    return name, positive(count)
 
 
 def add_model(parser: argparse.ArgumentParser, kinds: str) -> None:
@@ -153,7 +70,10 @@ def add_model(parser: argparse.ArgumentParser, kinds: str) -> None:
         "--nir-dt", type=time_step, metavar="SECONDS|metadata", help=f"time step (default: {DEFAULT_DT:g} s)"
     )
     group.add_argument(
-        "--nir-convention", choices=tuple(CONVENTIONS), default="auto", metavar="NAME",
+        "--nir-convention",
+        choices=tuple(CONVENTIONS),
+        default="auto",
+        metavar="NAME",
         help=f"how a platform steps: {', '.join(CONVENTIONS)} (default: auto, which is euler)",
     )
     group.add_argument("--nir-reset", choices=("value", "subtract"), help="(default: the convention's)")
@@ -167,9 +87,31 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--batch", type=positive, metavar="B", help="samples a run (default: the file's)")
     group.add_argument("--steps", type=positive, metavar="T", help="time steps (default: the data's)")
     group.add_argument(
-        "--max-activity", type=activity, metavar="F|LAYER=F,…", help="share of a hidden layer that an event list holds"
+        "--max-activity",
+        type=activity,
+        metavar="F|LAYER=F,…|auto",
+        help="share of a hidden layer that an event list holds; auto: what a batch of the data needs (default: all)",
     )
-    group.add_argument("--second-threshold", type=number, metavar="F", help="near-threshold entries start at F·θ")
+    group.add_argument(
+        "--activity-percentile",
+        type=share,
+        default=0.99,
+        metavar="Q",
+        help="--max-activity=auto: lists hold this share of a calibration batch's rows (default: 0.99)",
+    )
+    group.add_argument(
+        "--activity-margin",
+        type=gain,
+        default=1.25,
+        metavar="M",
+        help="--max-activity=auto: times this (default: 1.25)",
+    )
+    group.add_argument(
+        "--second-threshold",
+        type=parse_threshold_schedule,
+        metavar="F|F:F",
+        help="near-threshold entries start at F·θ; train: from the first to the last epoch (default: all neurons)",
+    )
     group.add_argument(
         "--input-capacity", type=length, action="append", default=[], metavar="NAME:N", help="event list of an input"
     )
@@ -184,26 +126,19 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rotate", action=Later, nargs="?")
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add the options of training programs."""
-    group = parser.add_argument_group("training")
-    group.add_argument("--loss", default="cross_entropy", help="(default: cross_entropy)")
-    group.add_argument("--readout", default="spike_count", help="what the loss reads (default: spike_count)")
-    group.add_argument("--optimizer", choices=("adam", "sgd"), default="adam", help="(default: adam)")
-    group.add_argument("--lr", type=number, metavar="RATE", help="learning rate (default: adam 0.001, sgd 0.01)")
-    group.add_argument("--lr-schedule", action=Later)
-    group.add_argument(
-        "--surrogate", metavar="KIND:SLOPE", help="fast_sigmoid, superspike, atan (default: fast_sigmoid:25)"
-    )
-    group.add_argument("--detach-reset", choices=("true", "false"), default="true", help="(default: true)")
-
-
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add the options of execution."""
     group = parser.add_argument_group("execution")
     group.add_argument("--engine", choices=("fast", "strict", "estimate"), help="(default: fast)")
     group.add_argument("--threads", type=positive, metavar="N", help="(default: the number of cores)")
     group.add_argument("--encode", choices=CODINGS, default="none", help="how still data become spikes (default: none)")
+    group.add_argument(
+        "--encode-gain",
+        type=share,
+        default=RATE_GAIN,
+        metavar="G",
+        help=f"rate coding: a value a fires with probability G·a in each step (default: {RATE_GAIN:g})",
+    )
     group.add_argument("--weights", metavar="W.safetensors", help="parameters to start from (default: the model's)")
     group.add_argument("--profile", metavar="P.json", help="write the profile of the last run")
     group.add_argument("--seed", type=seed, default=0, metavar="S", help="for everything random (default: 0)")
@@ -213,24 +148,22 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 def open_model(options: argparse.Namespace) -> Model:
     """Open the model that the options name."""
     return load(
-        options.model, state=dict(options.state), as_=options.as_, nir_dt=options.nir_dt,
-        nir_convention=options.nir_convention, nir_reset=options.nir_reset,
+        options.model,
+        state=dict(options.state),
+        as_=options.as_,
+        nir_dt=options.nir_dt,
+        nir_convention=options.nir_convention,
+        nir_reset=options.nir_reset,
     )
 
 
 def events(options: argparse.Namespace) -> Events:
-    """Return the lengths of event lists."""
-    return Events(options.max_activity, options.second_threshold, dict(options.input_capacity))
-
-
-def training(options: argparse.Namespace) -> Training:
-    """Return what a training step does."""
-    rate = DEFAULT_RATES[options.optimizer] if options.lr is None else options.lr
-    if rate < 0:
-        raise UsageError(f"--lr={rate:g}: a learning rate is not negative")
-    optimizer = Adam(rate) if options.optimizer == "adam" else SGD(rate)
-    surrogate = check_surrogate(options.surrogate or "fast_sigmoid")
-    return Training(options.loss, options.readout, optimizer, surrogate, options.detach_reset == "true")
+    """Return the lengths of event lists; of a schedule of second thresholds, what the first epoch has."""
+    if options.max_activity == "auto" and options.verb == "compile":
+        raise UsageError("--max-activity=auto looks at a batch of the data, which only 'run' and 'train' have")
+    shares = None if options.max_activity == "auto" else options.max_activity
+    near = options.second_threshold.first if options.second_threshold else None
+    return Events(shares, near, dict(options.input_capacity))
 
 
 def compile_settings(options: argparse.Namespace) -> dict:
@@ -269,10 +202,8 @@ def say_defaults(options: argparse.Namespace, *, machine: bool, engine: bool, su
         used.append("engine fast")
     if engine and options.threads is None:
         used.append(f"threads {len(os.sched_getaffinity(0))}")
-    if surrogate and options.surrogate is None:
-        used.append("surrogate fast_sigmoid:25")
-    if surrogate and options.lr is None:
-        used.append(f"{options.optimizer} with learning rate {DEFAULT_RATES[options.optimizer]:g}")
+    if surrogate:
+        used += training_defaults(options)
     if used:
         remark(options, f"defaults: {', '.join(used)}")
 

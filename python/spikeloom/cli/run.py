@@ -7,10 +7,12 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from .. import calibration
 from ..arrays import check_labels, check_writable, load_array, save_array
 from ..compiler import compile
 from ..errors import EXIT_DONE, UserError
@@ -92,7 +94,7 @@ def _program(options: argparse.Namespace, model: Model | None, given: list[Given
     settings = compile_settings(options)
     say_defaults(options, machine=True, engine=True, surrogate=False)
     if not model.is_onnx:
-        return compiled(options, compile(model, **settings))
+        return compiled(options, compile(model, **calibrated(model, settings, given, options)))
     imported = model.imported(options.batch, options.steps)
     for problem in imported.problems:
         if problem.severity == "warning":
@@ -102,7 +104,23 @@ def _program(options: argparse.Namespace, model: Model | None, given: list[Given
         data = next((item for item in given if item.array is not None and item.name not in states), None)
         if data is not None:
             imported.steps = steps_of(data.array, options, 0, f"input '{data.name or imported.inputs[0].name}'")
-    return compiled(options, compile(imported, **settings))
+    return compiled(options, compile(imported, **calibrated(imported, settings, given, options)))
+
+
+def calibrated(source, settings: dict, given: list[GivenInput], options: argparse.Namespace) -> dict:
+    """Return the settings with list lengths that the first batch decides, where --max-activity=auto asks for it."""
+    if options.max_activity != "auto":
+        return settings
+    percentile, margin = options.activity_percentile, options.activity_margin
+    with calibration.full_session(source, settings, options.engine or "fast", options.threads) as session:
+        if options.weights:
+            load_weights(session, options)
+        inputs = bind_inputs(given, session.info, options)
+        layers = calibration.measure(session, inputs.take(0, min(inputs.count, session.info.batch)), percentile)
+    lengths = calibration.capacities(layers, margin)
+    for line in calibration.describe(layers, lengths, percentile, margin):
+        remark(options, line)
+    return {**settings, "events": replace(settings["events"], capacity=lengths)}
 
 
 def load_weights(session: Session, options: argparse.Namespace) -> None:
