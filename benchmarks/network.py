@@ -6,8 +6,13 @@ import itertools
 from collections.abc import Sequence
 
 
-def lif_network(sizes: Sequence[int], batch: int, steps: int, decay: float = 0.95) -> str:
-    """The text of a model: input `x` [T, B, N0], weights `fc<l>.weight` [N(l), N(l-1)], output `spk` [T, B, N]."""
+def lif_network(
+    sizes: Sequence[int], batch: int, steps: int, decay: float = 0.95, *, hidden_outputs: bool = False
+) -> str:
+    """The text of a model: input `x` [T, B, N0], weights `fc<l>.weight` [N(l), N(l-1)], output `spk` [T, B, N].
+
+    With `hidden_outputs` the spikes of hidden layer l are a further output `spk<l>`.
+    """
     layers = list(itertools.pairwise(sizes))
     arguments = [f'%x: tensor<{steps}x{batch}x{sizes[0]}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']
     for number, (inputs, units) in enumerate(layers, 1):
@@ -36,20 +41,28 @@ def lif_network(sizes: Sequence[int], batch: int, steps: int, decay: float = 0.9
             f"reset_time = #snn.reset_time<delayed>}} : {row(units)}, {row(units)} -> {row(units)}, {row(units)}"
         )
         value = f"%s{number}"
-    outputs = f"tensor<{steps}x{batch}x{sizes[-1]}xf32>"
+    # The last layer's spikes are the first output.
+    spikes = [(len(layers), "spk")]
+    if hidden_outputs:
+        spikes += [(number, f"spk{number}") for number in range(1, len(layers))]
+    stacked = {name: f"tensor<{steps}x{batch}x{sizes[number]}xf32>" for number, name in spikes}
+    names, types = ", ".join(f"%{name}" for name in stacked), ", ".join(stacked.values())
+    rows = ", ".join(row(sizes[number]) for number, _ in spikes)
+    results = ", ".join(f'{kind} {{snn.name = "{name}"}}' for name, kind in stacked.items())
     finals = ", ".join(f"%f{n}" for n in range(1, len(layers) + 1))
     next_states = ", ".join(f"%n{n}" for n in range(1, len(layers) + 1))
+    fired = ", ".join(f"%s{number}" for number, _ in spikes)
     return "\n".join(
         [
             "func.func @main(",
             "    " + ",\n    ".join(arguments) + ")",
-            f'    -> ({outputs} {{snn.name = "spk"}}) {{',
-            f"  %spk, {finals} = snn.scan over(%xt = %x : tensor<{steps}x{batch}x{sizes[0]}xf32>) state({states})",
-            f"      -> ({outputs}), ({state_types}) {{",
+            f"    -> ({results}) {{",
+            f"  {names}, {finals} = snn.scan over(%xt = %x : tensor<{steps}x{batch}x{sizes[0]}xf32>) state({states})",
+            f"      -> ({types}), ({state_types}) {{",
             *("    " + line for line in body),
-            f"    snn.yield step({value} : {row(sizes[-1])}) state({next_states} : {state_types})",
+            f"    snn.yield step({fired} : {rows}) state({next_states} : {state_types})",
             "  }",
-            f"  return %spk : {outputs}",
+            f"  return {names} : {types}",
             "}",
             "",
         ]
