@@ -157,7 +157,7 @@ def _all_uses(step: Step) -> list[Use]:
             continue
         readers: dict[str, list[Op]] = {}
         for reader in step.users().get(id(op.result), []):
-            spikes = any(v.op is not None and v.op.kind == "tofloat" for v in reader.operands)
+            spikes = any(v.op is not None and v.op.kind in ("tofloat", "count") for v in reader.operands)
             role = "threshold" if reader.kind == "cmp" or (reader.kind == "mul" and spikes) else "factor"
             readers.setdefault(role, []).append(reader)
         readers = readers or {"initial": []}

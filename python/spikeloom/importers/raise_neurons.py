@@ -221,7 +221,8 @@ def _signals(value: Value) -> set[int]:
     stack = [value]
     while stack:
         top = stack.pop()
-        if id(top) not in found and top.dtype != "i1" and kind_of(top) != "count":
+        spikes = top.dtype == "i1" or kind_of(top) == "count" or (kind_of(top) == "neuron" and top is top.op.result)
+        if id(top) not in found and not spikes:
             found.add(id(top))
             stack.extend(top.op.operands if top.op is not None else [])
     return found
