@@ -6,6 +6,7 @@ from .compiler import compile
 from .errors import Defect, UsageError, UserError
 from .fitting import EpochResult
 from .models import Model, load
+from .onnx_export import export_onnx
 from .options import SGD, Adam, AdamW, Events, Gradients, Training
 from .pytorch import from_torch, to_torch
 from .session import Program, Session, StepResult, VjpResult
@@ -29,6 +30,7 @@ __all__ = [
     "VjpResult",
     "__version__",
     "compile",
+    "export_onnx",
     "from_torch",
     "load",
     "nn",

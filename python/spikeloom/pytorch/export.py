@@ -7,9 +7,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import logging
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +54,12 @@ def from_torch(
     if not isinstance(module, torch.nn.Module):
         raise UserError(f"a torch.nn.Module is wanted, found {type(module).__name__}")
     arguments = example if isinstance(example, tuple) else (example,)
+    inputs = _named_inputs(module, arguments)
+    _check_tensors("argument", inputs.values())
     module = copy.deepcopy(module).eval()
     with torch.no_grad():
-        results = copy.deepcopy(module)(*copy.deepcopy(arguments))
-    inputs = _named_inputs(module, arguments)
-    outputs = torch.utils._pytree.tree_leaves(results)
-    for kind, tensors in (("argument", inputs.values()), ("result", outputs)):
-        for tensor in tensors:
-            if not isinstance(tensor, torch.Tensor):
-                raise UserError(f"every {kind} of forward must be a tensor, found {type(tensor).__name__}")
+        outputs = torch.utils._pytree.tree_leaves(copy.deepcopy(module)(*copy.deepcopy(arguments)))
+    _check_tensors("result", outputs)
     names = list(output_names) if output_names is not None else _output_names(inputs, outputs)
     if len(names) != len(outputs):
         raise UserError(f"the module has {len(outputs)} results; {len(names)} names are given ({', '.join(names)})")
@@ -88,6 +86,12 @@ def _named_inputs(module: torch.nn.Module, arguments: tuple) -> dict[str, torch.
     return found
 
 
+def _check_tensors(kind: str, values: Iterable) -> None:
+    for value in values:
+        if not isinstance(value, require.torch().Tensor):
+            raise UserError(f"every {kind} of forward must be a tensor, found {type(value).__name__}")
+
+
 def _output_names(inputs: Mapping[str, torch.Tensor], outputs: Sequence[torch.Tensor]) -> list[str]:
     """``<state>_out`` for the last results, if they have the shapes of all arguments but the first; else ``output``."""
     states = list(inputs.items())[1:]
@@ -104,6 +108,9 @@ def _export(
     torch: Any, module: torch.nn.Module, arguments: tuple, path: Path, inputs: list[str], outputs: list[str]
 ) -> None:
     """Write the ONNX file, or say in one message why PyTorch cannot."""
+    logger = logging.getLogger("torch.onnx")  # which warns of every optional package
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -125,3 +132,5 @@ def _export(
             f"PyTorch cannot export the module {type(module).__name__}: {reason[0]}\n"
             "  torch.onnx.export(module, example, 'net.onnx', dynamo=True) shows the whole story"
         ) from error
+    finally:
+        logger.setLevel(level)

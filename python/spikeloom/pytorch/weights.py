@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import load_weights
 from ..errors import UserError
 from ..models import Model, load
 from ..session import Program, Session
@@ -81,13 +82,7 @@ def _values(weights: Session | Arrays | str | Path) -> dict[str, np.ndarray]:
         return weights.weights
     if isinstance(weights, Mapping):
         return {name: np.asarray(value) for name, value in weights.items()}
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{weights}: cannot be read as safetensors: {error}") from error
+    return load_weights(weights)
 
 
 def _initial(weights: object, initial: Program | Model | Arrays | str | Path | None) -> dict[str, np.ndarray]:
