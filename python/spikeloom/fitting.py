@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .encoding import encoder
+from .encoding import Encoder
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -58,12 +58,14 @@ def fit(
         raise UserError(f"epochs={epochs}: at least 1 is wanted")
     if epochs > 1 and iter(loader) is loader:
         raise UserError(f"the loader can be gone through only once, so epochs={epochs} needs a list or a DataLoader")
-    code = encoder(encode, session.info.steps, seed) if encode != "none" else None
+    code = Encoder(encode, session.info.steps, seed) if encode != "none" else None
     results = []
     for epoch in range(1, epochs + 1):
         start = time.monotonic()
         samples, total, right, overflow, count = 0, 0.0, 0.0, 0.0, 0
-        for x, labels in _batches(session, loader, code, time_first):
+        for x, labels in _batches(session, loader, time_first or code is not None):
+            if code is not None:
+                x = _encoded(x, code, samples, epoch)
             step = _step(session, x, labels, count)
             count += 1
             samples += len(labels)
@@ -79,18 +81,23 @@ def fit(
     return results
 
 
-def _batches(
-    session: Session, loader: Iterable, code: Callable | None, time_first: bool
-) -> Iterator[tuple[Arrays, np.ndarray]]:
-    """Inputs ``[T, b, ...]`` and labels ``[b]`` as NumPy arrays."""
+def _batches(session: Session, loader: Iterable, time_first: bool) -> Iterator[tuple[Arrays, np.ndarray]]:
+    """Inputs ``[T, b, ...]`` (or still data, if they are not to be turned) and labels ``[b]`` as NumPy arrays."""
     for number, batch in enumerate(loader):
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise UserError(f"batch {number} of the loader is no pair (inputs, labels)")
         x, labels = batch[0], _array(batch[1])
         if isinstance(x, Mapping):
-            yield {name: _time_first(session, _array(value), code, time_first) for name, value in x.items()}, labels
+            yield {name: _time_first(session, _array(value), time_first) for name, value in x.items()}, labels
         else:
-            yield _time_first(session, _array(x), code, time_first), labels
+            yield _time_first(session, _array(x), time_first), labels
+
+
+def _encoded(x: Arrays, code: Encoder, seen: int, epoch: int) -> Arrays:
+    """Still data as sequences; what ``rate`` draws depends on the place in the epoch."""
+    if isinstance(x, Mapping):
+        return {name: _encoded(value, code, seen, epoch) for name, value in x.items()}
+    return code(x, np.arange(seen, seen + len(x)), epoch)
 
 
 def _array(value: Any) -> np.ndarray:
@@ -98,9 +105,7 @@ def _array(value: Any) -> np.ndarray:
     return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
-def _time_first(session: Session, array: np.ndarray, code: Callable | None, time_first: bool) -> np.ndarray:
-    if code is not None:
-        return code(array)
+def _time_first(session: Session, array: np.ndarray, time_first: bool) -> np.ndarray:
     return array if time_first or array.ndim < 3 or not session.info.steps else np.swapaxes(array, 0, 1)
 
 
