@@ -134,16 +134,42 @@ private:
 };
 } // namespace
 
+/// The name of the first variable that an operation depends on, quoted; empty where it has none.
+static std::string variableOf(Operation *op) {
+  std::string found;
+  op->getParentOfType<func::FuncOp>().walk([&](GradientOp gradient) {
+    for (Value variable : gradient.getVariables()) {
+      auto argument = dyn_cast<BlockArgument>(variable);
+      auto function = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
+      auto name =
+          function ? function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr) : StringAttr();
+      if (!name || !found.empty())
+        continue;
+      Varied varied(variable, gradient);
+      if (llvm::any_of(op->getOperands(), [&](Value operand) { return varied.contains(operand); }))
+        found = "'" + name.str() + "'";
+    }
+  });
+  return found;
+}
+
 LogicalResult BlockAdjoint::visit(Operation *op) {
   if (auto scan = dyn_cast<ScanOp>(op))
     return ScanAdjoint(*this, varied, scan).build();
-  if (auto differentiable = dyn_cast<DifferentiableOpInterface>(op))
-    return differentiable.buildAdjoint(*this);
+  if (auto differentiable = dyn_cast<DifferentiableOpInterface>(op)) {
+    if (succeeded(differentiable.buildAdjoint(*this)))
+      return success();
+    if (std::string name = variableOf(op); !name.empty())
+      op->emitRemark("trainable parameter ") << name << " acts through this operation";
+    return failure();
+  }
   if (succeeded(buildArithAdjoint(op, *this)))
     return success();
-  return op->emitOpError(
-      "has no adjoint, but a trainable parameter acts through it; exclude the parameter from the "
-      "trainable ones or write the model without this operation");
+  std::string name = variableOf(op);
+  return op->emitOpError("has no adjoint, but ")
+         << (name.empty() ? "a trainable parameter" : "trainable parameter " + name)
+         << " acts through it; exclude the parameter from the trainable ones or write the model without this "
+            "operation";
 }
 
 Value ScanAdjoint::taped(Value value) {
