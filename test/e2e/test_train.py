@@ -91,6 +91,7 @@ def test_events_as_input(spikeloom, net, data, tmp_path):
 
 def test_interrupt_saves_and_says_where(net, data, tmp_path):
     command = [str(find_tool("spikeloom")), "train", str(net), *COMMON, "--epochs=1000000", "--save=w.safetensors"]
+    command.append("--checkpoint=p.ckpt")
     process = subprocess.Popen(
         [*command, "--log=log.jsonl"],
         cwd=tmp_path,
@@ -109,7 +110,8 @@ def test_interrupt_saves_and_says_where(net, data, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert "parameters saved in w.safetensors" in out
+    assert "parameters saved in w.safetensors; continue with --resume=p.ckpt" in out
+    assert (tmp_path / "p.ckpt").exists()
     assert load_file(tmp_path / "w.safetensors")["fc1.weight"].shape == (20, 12)
 
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +118,18 @@ def _array_samples(path: str, info: Info, features: tuple[int, ...], options: ar
         return np.ascontiguousarray(np.moveaxis(chosen, 0, 1))
 
     return Samples(len(array), array.shape[1], features, take_sequences)
+
+
+def read_ahead(
+    take: Callable[[np.ndarray], np.ndarray], batches: list[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the indices and data of every batch; the next one is read or coded while the caller works on this one."""
+    with ThreadPoolExecutor(1) as worker:
+        coming = [worker.submit(take, indices) for indices in batches[:1]]
+        for number, indices in enumerate(batches):
+            x = coming.pop().result()
+            coming += [worker.submit(take, following) for following in batches[number + 1 : number + 2]]
+            yield indices, x
 
 
 @dataclass

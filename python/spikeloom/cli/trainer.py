@@ -18,7 +18,7 @@ from ..checkpoints import Checkpoint, Snapshot
 from ..errors import UserError
 from ..progress import Progress
 from ..session import Program, Session
-from .data import data_set
+from .data import data_set, read_ahead
 from .evaluate import Tester
 from .log import Log
 from .options import check_batch, remark, say_defaults
@@ -49,7 +49,8 @@ class Trainer:
         self.labels = check_labels(labels, self.data.count, info.classes, "--labels")
         self.tester = Tester(self.setup.test_program(), options, test_labels) if options.test_inputs else None
         self.batches = math.ceil(self.data.count / options.batch)
-        self.total = min(options.epochs * self.batches, options.max_steps or math.inf)
+        whole = options.epochs * self.batches
+        self.total = min(whole, options.max_steps or whole)
         self.interrupted = False
         self.good = LastGood()
         self.log = Log(options.log)
@@ -126,14 +127,21 @@ class Trainer:
         self._switch_program()
         order = self._order(position.epoch)
         position.begin()
+        if position.pending and position.batch < self.batches and position.step < self.total:
+            self._log()
         progress = Progress(f"epoch {position.epoch}/{options.epochs}", self.data.count, quiet=options.quiet)
-        while position.batch < self.batches:
-            if position.step >= self.total:
-                break
-            self._step(order[position.batch * options.batch :][: options.batch])
+        left = min(self.batches - position.batch, self.total - position.step)
+        starts = range(position.batch * options.batch, len(order), options.batch)[: max(0, left)]
+        batches = [order[start : start + options.batch] for start in starts]
+        for indices, x in read_ahead(lambda chosen: self.data.take(chosen, position.epoch), batches):
+            self._step(indices, x)
             progress.update(position.samples, position.progress())
             if self._due():
                 self._checkpoint()
+            # After the checkpoint, so that no step that the log knows is lost; the line of an epoch's last step waits
+            # for the test accuracy.
+            if position.batch < self.batches and position.step < self.total:
+                self._log()
             if self.interrupted and position.batch < self.batches:
                 return False
         self._finish_epoch()
@@ -156,18 +164,18 @@ class Trainer:
 
     def _set_rate(self, step: int) -> float:
         """Set and return the learning rate of a step, counted from 0."""
-        rate = self.setup.rate * self.options.lr_schedule.at(step, self.batches, int(self.total))
+        rate = self.setup.rate * self.options.lr_schedule.at(step, self.batches, self.total)
         self.session.learning_rate = rate
         return rate
 
-    def _step(self, indices: np.ndarray) -> None:
-        """Train on some samples and count it."""
+    def _step(self, indices: np.ndarray, x: np.ndarray) -> None:
+        """Train on the samples ``x [T, b, ...]`` and count it."""
         position = self.position
         if not self.good.keep(self.session):
             self._fail(self._find_failure(position.step + 1))
         start = time.perf_counter()
         rate = self._set_rate(position.step)
-        result = self.session.step(self.data.take(indices, position.epoch), self.labels[indices])
+        result = self.session.step(x, self.labels[indices])
         events = self.session.events()
         if not math.isfinite(result.loss):
             step = position.step + 1
@@ -177,9 +185,6 @@ class Trainer:
             position.entry["calibration"] = self.setup.calibration
         for warning in position.watch.add(events, position.batch == self.batches):
             remark(self.options, f"warning: {warning}")
-        # The line of an epoch's last step waits for the test accuracy.
-        if position.batch < self.batches and position.step < self.total:
-            self._log()
 
     def _log(self) -> None:
         self.log.write(self.position.entry)
