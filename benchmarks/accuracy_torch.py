@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -96,16 +97,33 @@ class Network:
                 count += len(labels)
         return right / count
 
+    def keep(self, path: Path, result: list[float]) -> None:
+        """Save everything to go on from, and the results so far."""
+        torch.save({"weights": self.weights, "optimizer": self.optimizer.state_dict(), "result": result}, path)
+
+    def restore(self, path: Path) -> list[float]:
+        """Go on from what was kept; return the results so far."""
+        state = torch.load(path)
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(state["weights"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        return list(state["result"])
+
 
 def train(
     network: Network,
     batches: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
     test: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]],
     epochs: int,
+    kept: Path,
 ) -> list[float]:
-    """Train for some epochs (counted from 1); return the test accuracy after each."""
-    result = []
-    for epoch in range(1, epochs + 1):
+    """Train for some epochs (counted from 1); return the test accuracy after each.
+
+    The file `kept` is written after every epoch; a training that was stopped goes on from it.
+    """
+    result = network.restore(kept) if kept.exists() else []
+    for epoch in range(len(result) + 1, epochs + 1):
         start, right, count = time.perf_counter(), 0, 0
         for x, labels in batches(epoch):
             right += network.step(x, labels)[1]
@@ -116,4 +134,5 @@ def train(
             f"{time.perf_counter() - start:.0f} s",
             flush=True,
         )
+        network.keep(kept, result)
     return result

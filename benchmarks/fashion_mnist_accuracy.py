@@ -8,7 +8,8 @@
 
 Needs the Debian package dataset-fashion-mnist, and PyTorch for the cells named torch. Each cell (coding, variant, seed)
 starts from the same weights and sees the same batches of the same spikes; its result is appended to the file of results
-as a line, and a cell that the file has is not run again, so that the table can be made in pieces.
+as a line, and a cell that the file has is not run again. A cell that was stopped goes on after its last whole epoch,
+which the folder ``--work`` keeps; so the table can be made in pieces.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,7 +32,7 @@ from safetensors.numpy import save_file
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
 
-from harness import print_table, temporary_folder  # noqa: E402
+from harness import print_table  # noqa: E402
 from network import lif_network  # noqa: E402
 
 from spikeloom.arrays import epoch_order  # noqa: E402
@@ -59,7 +62,7 @@ def initial_weights(seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def run_torch(coding: str, seed: int, epochs: int, threads: int) -> dict:
+def run_torch(coding: str, seed: int, epochs: int, threads: int, folder: Path) -> dict:
     """Train in PyTorch on what `spikeloom train` would see."""
     import torch
     from accuracy_torch import Network, train
@@ -81,33 +84,38 @@ def run_torch(coding: str, seed: int, epochs: int, threads: int) -> dict:
             yield code(tests[chosen], chosen), test_labels[chosen]
 
     network = Network(initial_weights(seed), decay=DECAY, slope=SLOPE, rate=RATE)
-    return {"test_accuracy": train(network, batches, test, epochs), "overflow": [0.0] * epochs}
+    return {"test_accuracy": train(network, batches, test, epochs, folder / "state.pt"), "overflow": [0.0] * epochs}
 
 
-def run_ours(coding: str, options: list[str], seed: int, epochs: int, arguments: argparse.Namespace) -> dict:
+def prepare(folder: Path, seed: int) -> None:
+    """Write model, machine, first weights and data."""
+    (folder / "net.mlir").write_text(lif_network(SIZES, BATCH, STEPS, DECAY))
+    # Accuracy is what is measured: a machine whose tiles hold full lists of a hundred samples.
+    (folder / "roomy.json").write_text('{"base": "bow", "name": "roomy", "tileMemoryBytes": 268435456}')
+    save_file(initial_weights(seed), folder / "weights.safetensors")
+    for part, kind in (("train", "train"), ("t10k", "test")):
+        images, labels = fashion_mnist(part)
+        np.save(folder / f"{kind}_images.npy", images)
+        np.save(folder / f"{kind}_labels.npy", labels)
+
+
+def run_ours(
+    coding: str, options: list[str], seed: int, epochs: int, folder: Path, arguments: argparse.Namespace
+) -> dict:
     """Train with `spikeloom train` and read its log."""
-    with temporary_folder() as name:
-        folder = Path(name)
-        (folder / "net.mlir").write_text(lif_network(SIZES, BATCH, STEPS, DECAY))
-        # Accuracy is what is measured: a machine whose tiles hold full lists of a hundred samples.
-        (folder / "roomy.json").write_text('{"base": "bow", "name": "roomy", "tileMemoryBytes": 268435456}')
-        save_file(initial_weights(seed), folder / "weights.safetensors")
-        for part, kind in (("train", "train"), ("t10k", "test")):
-            images, labels = fashion_mnist(part)
-            np.save(folder / f"{kind}_images.npy", images)
-            np.save(folder / f"{kind}_labels.npy", labels)
-        command = [
-            *[str(arguments.bin / "spikeloom"), "train", "net.mlir", "--machine=roomy.json"],
-            *["--inputs=train_images.npy", "--labels=train_labels.npy"],
-            *["--test-inputs=test_images.npy", "--test-labels=test_labels.npy"],
-            *[f"--encode={coding}", f"--steps={STEPS}", f"--batch={BATCH}", f"--epochs={epochs}", f"--seed={seed}"],
-            *["--weights=weights.safetensors", f"--surrogate=fast_sigmoid:{SLOPE}", f"--lr={RATE}"],
-            *["--save=trained.safetensors", "--log=log.jsonl", f"--threads={arguments.threads}", *options],
-        ]
-        if subprocess.run(command, cwd=folder).returncode:
-            sys.exit(f"failed: {' '.join(command)}")
-        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    steps = [line for line in lines if "loss" in line]
+    prepare(folder, seed)
+    start = "--resume=run.ckpt" if (folder / "run.ckpt").exists() else "--weights=weights.safetensors"
+    command = [
+        *[str(arguments.bin / "spikeloom"), "train", "net.mlir", "--machine=roomy.json"],
+        *["--inputs=train_images.npy", "--labels=train_labels.npy"],
+        *["--test-inputs=test_images.npy", "--test-labels=test_labels.npy"],
+        *[f"--encode={coding}", f"--steps={STEPS}", f"--batch={BATCH}", f"--epochs={epochs}", f"--seed={seed}"],
+        *[f"--surrogate=fast_sigmoid:{SLOPE}", f"--lr={RATE}", start, "--checkpoint=run.ckpt"],
+        *["--save=trained.safetensors", "--log=log.jsonl", f"--threads={arguments.threads}", *options],
+    ]
+    if subprocess.run(command, cwd=folder).returncode:
+        sys.exit(f"failed: {' '.join(command)}")
+    steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return {
         "test_accuracy": [line["test_accuracy"] for line in steps if "test_accuracy" in line],
         "overflow": [
@@ -153,6 +161,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bin", type=Path, default=ROOT / "build" / "bin", help="folder of the Spikeloom tools")
+    parser.add_argument("--work", type=Path, help="folder of cells that are not done (default: beside the results)")
     parser.add_argument("--table", action="store_true", help="run nothing, print what there is")
     arguments = parser.parse_args()
     cells = [(v, c, s) for s in arguments.seeds for v in arguments.only for c in arguments.codings]
@@ -162,13 +171,17 @@ def main() -> None:
             continue
         print(f"{coding}, {variant}, seed {seed}", flush=True)
         start = time.perf_counter()
+        name = "-".join(re.sub(r"[^a-z0-9]+", "", str(part)) for part in key)
+        folder = (arguments.work or arguments.results.with_suffix(".cells")) / name
+        folder.mkdir(parents=True, exist_ok=True)
         if VARIANTS[variant] is None:
-            result = run_torch(coding, seed, arguments.epochs, arguments.threads)
+            result = run_torch(coding, seed, arguments.epochs, arguments.threads, folder)
         else:
-            result = run_ours(coding, VARIANTS[variant], seed, arguments.epochs, arguments)
+            result = run_ours(coding, VARIANTS[variant], seed, arguments.epochs, folder, arguments)
         facts = dict(zip(("coding", "variant", "seed", "epochs"), key, strict=True))
         with arguments.results.open("a") as file:
             file.write(json.dumps({**facts, **result, "seconds": time.perf_counter() - start}) + "\n")
+        shutil.rmtree(folder)
     print_results(load_results(arguments.results), arguments.epochs)
 
 
