@@ -41,7 +41,7 @@ class Parameter:
     density: float = 1.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # operands of operands: a repr would never end
 class Value:
     """A tensor `[batch, width]` of `f32` or `i1`, made by `op` or coming in from outside (`op` is None).
 
@@ -55,7 +55,7 @@ class Value:
     steps: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # operands of operands: a repr would never end
 class Op:
     """One operation; `params` are the parameters it reads, by role."""
 
