@@ -163,6 +163,11 @@ def events(options: argparse.Namespace) -> Events:
         raise UsageError("--max-activity=auto looks at a batch of the data, which only 'run' and 'train' have")
     shares = None if options.max_activity == "auto" else options.max_activity
     near = options.second_threshold.first if options.second_threshold else None
+    if near is not None and near != options.second_threshold.last and options.verb != "train":
+        raise UsageError(
+            f"--second-threshold={near:g}:{options.second_threshold.last:g} changes over the epochs of 'train'; "
+            f"'{options.verb}' makes one program: give one share"
+        )
     return Events(shares, near, dict(options.input_capacity))
 
 

@@ -10,7 +10,7 @@ from ..arrays import check_writable
 from ..errors import EXIT_DONE, UsageError
 from .options import add_compile, add_engine, add_model, refuse
 from .trainer import Trainer
-from .training_options import add_training
+from .training_options import add_training, training
 from .values import gain, initialization, positive
 
 
@@ -98,6 +98,7 @@ def _check_options(options: argparse.Namespace) -> None:
         raise UsageError("--weights and --random-weights exclude each other")
     if options.resume and (options.weights or options.random_weights is not None):
         raise UsageError("--resume starts from the checkpoint; leave out --weights and --random-weights")
+    training(options).arguments()
     options.checkpoint = options.checkpoint or options.resume
     if options.checkpoint_every and not options.checkpoint:
         raise UsageError("--checkpoint-every=K needs --checkpoint=P")
