@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Builds ONNX graphs of a few nodes and compares their traces with the ONNX reference implementation."""
 
+from math import prod
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from spikeloom.importers.evaluate import evaluate
 from spikeloom.importers.onnx_graph import load_graph
 from spikeloom.importers.problems import ProblemList
 from spikeloom.importers.tracing import trace_graph
-from spikeloom.importers.tracing.run import run_trace
+from spikeloom.importers.tracing.layout import rows_of
 
 # Sizes of most graphs: time, batch, features.
 T, B, N = 5, 3, 6
@@ -20,6 +23,29 @@ def traced(path, **options):
     result = trace_graph(load_graph(str(path), problems), problems, **options)
     assert result is not None, "\n".join(map(str, problems.items))
     return result, problems
+
+
+def run_trace(trace, inputs):
+    """Outputs by name for inputs by name, with the shapes of the file."""
+    values = {}
+    for port in trace.inputs:
+        for value, array in zip(port.rows, rows_of(np.asarray(inputs[port.name], np.float32), port.axes, trace.batch),
+                                strict=True):
+            values[id(value)] = array
+    with np.errstate(all="ignore"):
+        for op in trace.ops:
+            results = evaluate(op, [values[id(v)] for v in op.operands], trace.batch)
+            values.update(zip(map(id, op.results), results, strict=True))
+    return {o.name: _array(o, [values[id(v)] for v in o.rows], trace.batch) for o in trace.outputs}
+
+
+def _array(output, rows, batch):
+    """The inverse of `rows_of` for the shape of an output."""
+    numbers = np.arange(prod(output.shape), dtype=np.int64).reshape(output.shape)
+    result = np.empty(prod(output.shape), np.float32)
+    for row, places in zip(rows, rows_of(numbers, output.axes, batch), strict=True):
+        result[places] = row
+    return result.reshape(output.shape)
 
 
 def close(expected, found):

@@ -7,8 +7,7 @@ import pytest
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from graph_maker import B, Graph, N, T, close, kinds, messages, traced
-from spikeloom.importers.tracing.run import run_trace
+from graph_maker import B, Graph, N, T, close, kinds, messages, run_trace, traced
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from graph_maker import B, Graph, N, T, close, messages, traced
+from graph_maker import B, Graph, N, T, close, messages, run_trace, traced
 from spikeloom.importers.onnx_graph import load_graph
 from spikeloom.importers.problems import ProblemList
-from spikeloom.importers.tracing.run import run_trace
 
 DATA = Path(__file__).parent / "data"
 FILES = sorted(p.stem for p in DATA.glob("*.onnx") if "inhibition" not in p.stem)

@@ -14,7 +14,7 @@ from .evaluate import run_program
 from .ir import Port, Program, Trace, TraceInput, TraceOutput
 from .onnx_graph import SourceGraph
 from .programs import parameters
-from .tracing.run import rows_of
+from .tracing.layout import rows_of
 
 TOLERANCE = 1e-4
 _HALF_TOLERANCE = 2e-3

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice, pairwise, product
 from math import prod
 
+import numpy as np
+
 from ..onnx_graph import Port, SourceGraph
 from ..problems import ProblemList
 
@@ -159,6 +161,19 @@ class Layouts:
                                    "--steps says otherwise")
             if port.dtype in ("float16", "double", "bfloat16"):
                 self.problems.note(f"input '{port.name}' has type {port.dtype}; the model is computed in float32")
+
+
+def rows_of(array: np.ndarray, axes: str, batch: int) -> list[np.ndarray]:
+    """The rows `[batch, width]` of an array in time order; one row without time."""
+    plain = axes.replace("(", "").replace(")", "")
+    if "(" in axes:
+        place = axes.index("(")
+        count = array.shape[place] // batch
+        pair = [count, batch] if axes[place + 1] == "T" else [batch, count]
+        array = array.reshape([*array.shape[:place], *pair, *array.shape[place + 1:]])
+    order = [i for i, a in enumerate(plain) if a == "T"] + [plain.index("B")]
+    array = array.transpose(order + [i for i in range(array.ndim) if i not in order])
+    return list(array.reshape(-1, batch, prod(array.shape[len(order):])))
 
 
 def _is_line(graph: SourceGraph, pairs: dict[str, str]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ir import Parameter, Value
+from ..ir import Parameter
 from ..onnx_graph import Const, Node
 from .arithmetic import with_bias
 from .elementwise import apply, without_batch
@@ -116,11 +116,6 @@ def _einsum(t: Tracer, node: Node, values: list):
             if sorted(now) == sorted(result):
                 return found.transpose([now.index(c) for c in result])
     raise Unsupported(f"Einsum '{equation}' is not supported")
-
-
-def scaled(t: Tracer, row: Value, number: float) -> Value:
-    """A row times a number."""
-    return t.builder.binary("mul", row, t.builder.const(number, row.width))
 
 
 OPERATORS = {"Gemm": _gemm, "MatMul": _matmul, "Einsum": _einsum}

@@ -21,7 +21,7 @@ from ..problems import ProblemList
 from .constants import CONSTANT_OPERATORS, Folder
 from .layout import Layout
 from .rows import Rows
-from .tensor import MixedBatch, Poison, Tensor, Unsupported, plain
+from .tensor import MixedBatch, Poison, Tensor, Unsupported
 
 # More operations than this are not unrolled: the file is a long loop, which is better given as a step function.
 _MOST_OPS = 400_000
@@ -129,7 +129,8 @@ class Tracer:
         for body in node.attrs.values():
             if isinstance(body, Body):
                 self.body(body, [Poison() for _ in body.inputs], env)
-        if node.op in ("If", "Loop") and any(isinstance(env.get(n), Poison) for n in node.inputs[:len(node.op) // 2]):
+        decisive = node.inputs[:{"If": 1, "Loop": 2}.get(node.op, 0)]
+        if any(isinstance(env.get(n), Poison) for n in decisive):
             raise Unsupported(f"the condition of {node.op} depends on the data; what a network does must not depend on "
                               "its input")
         return [Poison() for _ in node.outputs]
@@ -195,11 +196,6 @@ class Tracer:
         if not isinstance(value, Const):
             raise Unsupported(f"its {what} must be constant")
         return [int(i) for i in np.asarray(value.value).reshape(-1)]
-
-    def stacked(self, values: list[Value], size: int, dtype: str = "") -> Tensor:
-        """Rows `[steps, batch, width]` as a tensor."""
-        cells = np.stack([self.rows.cells(v) for v in values])[:, None]
-        return plain(cells, (True, False, False), 1, size, dtype or values[0].dtype)
 
     def spread(self, const: Const, value: np.ndarray, dims: list[int]) -> Value:
         """A constant as a row: a number, or a parameter that differs from neuron to neuron.
