@@ -44,7 +44,8 @@ template <typename V> void fields(V &v, Phase &x) {
 }
 template <typename V> void fields(V &v, Port &x) {
   v("name", x.name), v("role", x.role), v("buffer", x.buffer), v("shape", x.shape);
-  v("transposed", x.transposed), v("trainable", x.trainable), v("initial", x.initial), v("pair", x.pair);
+  v("transposed", x.transposed), v("trainable", x.trainable), v("initial", x.initial), v("pair", x.pair),
+      v("axes", x.axes);
   v("constant", x.constant), v("classes", x.classes);
 }
 template <typename V> void fields(V &v, EventLayer &x) {

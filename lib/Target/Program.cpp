@@ -213,6 +213,7 @@ private:
     port.trainable = op.getTrainable();
     port.initial = op.getInitial().convertToDouble();
     port.pair = op.getPair().str();
+    port.axes = op.getAxes().str();
     if (port.role == Role::label)
       port.classes = labelClasses();
     if (port.role == Role::input && port.shape.size() == 3) {

@@ -112,6 +112,7 @@ nb::dict describe(const Port &port) {
   result["trainable"] = port.trainable;
   result["initial"] = port.initial;
   result["pair"] = port.pair;
+  result["axes"] = port.axes;
   result["classes"] = port.classes;
   return result;
 }

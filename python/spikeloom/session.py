@@ -17,6 +17,7 @@ import numpy as np
 from . import native
 from .arrays import atomic_file, check_finite, check_labels, check_numbers
 from .errors import UsageError, UserError
+from .layout import Layout
 
 ENGINES = ("fast", "strict")
 
@@ -26,6 +27,7 @@ class Port:
     """An array of a program that has a name.
 
     ``shape`` is in the user's order: ``[T, B, N]`` for sequences, ``[B, N]`` for states, the file's for parameters.
+    ``axes`` says how the arrays of the model's file lie where that differs (see ``layout``).
     """
 
     name: str
@@ -35,6 +37,7 @@ class Port:
     initial: float = 0.0
     pair: str = ""
     classes: int = 0
+    axes: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,12 +229,16 @@ class Session:
         """Check and pass inputs (and states) whose batch may be short; return the number of samples.
 
         Sequences are ``[T, b, ...]``, states ``[b, ...]`` with ``b <= B``; the rest of the batch is filled with zeros.
+        Arrays of a model whose file has them in another order may also have the shape of the file.
         """
         samples = None
-        shapes = {port.name: port.shape for port in self.info.of_role("input") + self.info.states}
+        ports = {port.name: port for port in self.info.of_role("input") + self.info.states}
         for name, array in self._inputs(x).items():
-            shape = shapes[name]
+            shape = ports[name].shape
             check_numbers(array, f"input '{name}'")
+            layout = ports[name].axes and Layout(ports[name].axes, self.info.steps)
+            if layout and layout.fits(array.shape):
+                array = layout.rows(array)
             axis = batch_axis(shape, self.info)
             flat = array.reshape((*array.shape[: len(shape) - 1], -1)) if array.ndim > len(shape) else array
             fits = (
@@ -274,7 +281,7 @@ class Session:
             axis = batch_axis(port.shape, self.info)
             if axis is not None and samples < array.shape[axis]:
                 array = array[(slice(None),) * axis + (slice(samples),)]
-            result[port.name] = array
+            result[port.name] = Layout(port.axes, self.info.steps).array(array) if port.axes else array
         return result
 
     def step(

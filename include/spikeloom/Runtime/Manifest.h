@@ -169,6 +169,7 @@ struct Port {
   bool trainable = false;
   double initial = 0; // states
   std::string pair;   // state output -> its input; gradient, optimizer -> their parameter
+  std::string axes;   // how the host's array lies, dimension by dimension ("B,T,20"); empty: as `shape`
   int64_t constant =
       -1; // offset of the initial value (row-major, user's shape) in the constants section, bytes
   int64_t classes = 0; // labels: they lie in [0, classes); 0 when nobody knows

@@ -154,6 +154,8 @@ void Lowering::lowerArguments() {
       port.setInitialAttr(initial);
     if (auto of = function.getArgAttrOfType<StringAttr>(i, kOfAttr))
       port.setPairAttr(of);
+    if (auto axes = function.getArgAttrOfType<StringAttr>(i, kAxesAttr))
+      port.setAxesAttr(axes);
   }
 }
 
@@ -181,12 +183,14 @@ LogicalResult Lowering::lowerResults(func::ReturnOp op) {
     // As the parameter that it belongs to; rows of inputs and states lie as they are.
     bool transposed =
         role && role.getValue() == "gradient" && shape.size() == 2 && of && matrices.contains(of.getValue());
-    PortOp::create(phases, op.getLoc(), name, role ? role.getValue() : "output",
-                   found->second.buffer.getResult(), shape, transposed, false, APFloat(0.0f),
-                   of      ? of.getValue()
-                   : state ? state.getValue()
-                           : "",
-                   ElementsAttr());
+    auto port = PortOp::create(phases, op.getLoc(), name, role ? role.getValue() : "output",
+                               found->second.buffer.getResult(), shape, transposed, false, APFloat(0.0f),
+                               of      ? of.getValue()
+                               : state ? state.getValue()
+                                       : "",
+                               ElementsAttr());
+    if (auto axes = function.getResultAttrOfType<StringAttr>(i, kAxesAttr))
+      port.setAxesAttr(axes);
   }
   return mlir::success();
 }

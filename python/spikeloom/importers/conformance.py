@@ -2,14 +2,14 @@
 """Imports every ONNX file of a directory and compares it with stored outputs.
 
     python -m spikeloom.importers.conformance DIR [--match GLOB] [--initial FILE_GLOB:STATE_GLOB=VALUE] [--json]
-                                                  [--machine=tiny [--engine=strict]]
+                                                  [--write PAGE] [--machine=tiny [--engine=strict]]
 
 Beside `<net>__<way>__<exporter>.onnx` lies `<…>.npz` with inputs and outputs by name. A step function is also iterated
 over the input of each sequence file of the same network, from the framework's initial state: 0, the reset value
-of a neuron that has one, or what `--initial` says. One line a file: name, what happened, neuron operations found,
-operations left as arithmetic, spikes that differ, largest difference of other values. The importer's own evaluation
-gives the numbers, or, with `--machine`, the program that snn-compile makes for that machine and snn-run runs. Exit code
-1 if an imported file gives a wrong number or does not compile.
+of a neuron that has one, or what `--initial` says. A sequence file is compared with the step function of its network:
+whether both became the same operations. One line a file, or with `--write` a table at the end of a page. The importer's
+own evaluation gives the numbers, or, with `--machine`, the program that snn-compile makes for that machine and snn-run
+runs. Exit code 1 if an imported file gives a wrong number or does not compile.
 """
 
 from __future__ import annotations
@@ -18,130 +18,36 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from ..errors import Defect, UserError
+from .canonical import canonical
 from .compiled import CompiledRunner
-from .evaluate import run_steps
-from .ir import Step
+from .evaluate import run_program
 from .model import Model, load_onnx
 from .problems import ImportFailed
+from .scoring import HALF_TOLERANCE, TOLERANCE, Runner, Score, compare_partner, compare_step, compare_whole
 
-TOLERANCE = 1e-4
-
-Arrays = dict[str, np.ndarray]
-# (step, sequences [T, batch, width], states) -> (outputs over time, states after the last step)
-Runner = Callable[[Step, Arrays, Arrays], tuple[Arrays, Arrays]]
+MARK = "<!-- The rest of this page is written by python -m spikeloom.importers.conformance. -->"
 
 
-class Score:
-    """Differences added up over all comparisons of a file."""
-
-    def __init__(self) -> None:
-        self.spikes = 0
-        self.flips = 0
-        self.largest = 0.0
-        self.partners: list[str] = []
-        self.wrong: list[str] = []
-
-    def compare(self, label: str, expected: np.ndarray, found: np.ndarray) -> None:
-        """Spikes (values of 0 and one other number) must be equal, other values close."""
-        expected, found = np.asarray(expected, np.float32), np.asarray(found, np.float32)
-        difference = float(np.max(np.abs(expected - found), initial=0.0))
-        if len(np.unique(expected)) <= 2 and 0 in expected:
-            flips = int(np.count_nonzero(expected != found)) if difference > 1e-6 else 0
-            self.spikes += expected.size
-            self.flips += flips
-            if flips:
-                self.wrong.append(f"{label}: {flips} of {expected.size} spikes differ")
-            return
-        self.largest = max(self.largest, difference)
-        if difference > TOLERANCE * max(1.0, float(np.max(np.abs(expected), initial=0.0))):
-            self.wrong.append(f"{label}: differs by {difference:.3g}")
-
-
-def initial_states(model: Model, name: str, rules: list[str]) -> dict[str, np.ndarray]:
-    """Where the framework starts: zero, a neuron's reset value, or a rule `FILE_GLOB:STATE_GLOB=VALUE`."""
-    resets = {id(op.operands[1]): op.attrs.get("v_reset", 0.0) for op in model.neurons if op.kind == "neuron"}
-    states = {}
-    for array, state in zip(model.states, model.step.states, strict=True):
-        value = resets.get(id(state.value), 0.0)
-        for rule in rules:
-            files, _, rest = rule.partition(":")
-            pattern, _, number = rest.partition("=")
-            if fnmatch(name, files) and fnmatch(array.name, pattern):
-                value = float(number)
-        states[array.name] = np.full(array.shape, value, np.float32)
-    return states
-
-
-def compare_step(model: Model, stored, score: Score, run: Runner) -> None:
-    """One step from the stored states."""
-    arrays = {n: np.asarray(stored[n], np.float32) for n in stored}
-    outputs, states = run(model.step, {a.name: arrays[a.name][None] for a in model.inputs},
-                          {s.name: arrays[s.name] for s in model.states})
-    found = {n: a[0] for n, a in outputs.items()} | {s.output: states[s.name] for s in model.step.states}
-    for name, value in found.items():
-        score.compare(name, arrays[name], value)
-
-
-def compare_partner(model: Model, path: Path, rules: list[str], score: Score, run: Runner) -> None:
-    """Iterates the step over a sequence file's input; each stored output must be one of the recorded signals."""
-    stored = np.load(path.with_suffix(".npz"))
-    graph = onnx.load(path, load_external_data=False).graph
-    inputs = [i.name for i in graph.input if i.name in stored.files]
-    outputs = [o.name for o in graph.output]
-    way = path.name.split("__")[1]
-    sequence = np.asarray(stored[inputs[0]], np.float32)
-    if "B" in way:
-        sequence = np.swapaxes(sequence, 0, 1)
-    if sequence.ndim != 3 or sequence.shape[1:] != (model.batch, model.step.inputs[0].width):
-        return
-    states = initial_states(model, path.name, rules)
-    if len(inputs) - 1 == len(states):  # the sequence file takes the states as well, in the same order
-        states = {s: np.asarray(stored[n], np.float32) for s, n in zip(states, inputs[1:], strict=True)}
-    step = model.step
-    recorded = [(n, v) for n, v in step.outputs] + [(f"next {s.name}", s.next) for s in step.states]
-    original, step.outputs = step.outputs, recorded
-    try:
-        signals, _ = run(step, {step.inputs[0].name: sequence}, states)
-    finally:
-        step.outputs = original
-    score.partners.append(path.stem)
-    for name in outputs:
-        expected = np.asarray(stored[name], np.float32)
-        if "B" in way and expected.ndim == 3:
-            expected = np.swapaxes(expected, 0, 1)
-        candidates = [c for s in signals.values() for c in (s, s.mean(0), s[-1], s.sum(0), _log_softmax(s.max(0)))
-                      if c.shape == expected.shape]
-        if not candidates:
-            score.wrong.append(f"{path.stem}: no signal has the shape of '{name}'")
-            continue
-        score.compare(f"{path.stem} {name}", expected, min(candidates, key=lambda c: np.max(np.abs(c - expected))))
-
-
-def _log_softmax(a: np.ndarray) -> np.ndarray:
-    shifted = a - a.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-
-
-def examine(path: Path, rules: list[str], run: Runner = run_steps) -> dict:
-    """Everything that is printed about one file."""
+def examine(path: Path, rules: list[str], run: Runner = run_program) -> dict:
+    """Everything that is told about one file."""
     row: dict = {"file": path.stem}
+    stored = np.load(path.with_suffix(".npz")) if path.with_suffix(".npz").exists() else None
     try:
-        model = load_onnx(path)
+        model = _load(path, stored)
     except ImportFailed as failure:
         row |= {"status": "refused", "problems": [str(p) for p in failure.problems if p.severity == "error"]}
         return row
-    score = Score()
+    is_half = stored is not None and any(stored[n].dtype == np.float16 for n in stored.files)
+    score = Score(HALF_TOLERANCE if is_half else TOLERANCE)
     try:
-        if path.with_suffix(".npz").exists():
-            compare_step(model, np.load(path.with_suffix(".npz")), score, run)
+        if stored is not None:
+            (compare_whole if model.step is None else compare_step)(model, stored, score, run)
         for partner in _partners(path, model):
             compare_partner(model, partner, rules, score, run)
     except (UserError, Defect) as failure:
@@ -153,8 +59,49 @@ def examine(path: Path, rules: list[str], run: Runner = run_steps) -> dict:
         "neurons": [op.kind for op in model.neurons],
         "arithmetic": dict(Counter(op.kind for op in model.arithmetic)),
         "spikes": score.spikes, "flips": score.flips, "difference": score.largest, "partners": score.partners,
+        "form": _form(model), "same": _same_as_step(path, model),
     }
     return row
+
+
+def _load(path: Path, stored) -> Model:
+    """The model for the batch of the stored arrays, where the file leaves it open."""
+    try:
+        return load_onnx(path, batch=_dynamic_batch(path, stored))
+    except ImportFailed:
+        return load_onnx(path)
+
+
+def _dynamic_batch(path: Path, stored) -> int | None:
+    import onnx
+
+    for port in onnx.load(path, load_external_data=False).graph.input:
+        for axis, dim in enumerate(port.type.tensor_type.shape.dim):
+            if dim.dim_param and "b" in dim.dim_param.lower() and stored is not None and port.name in stored.files:
+                return int(stored[port.name].shape[axis])
+    return None
+
+
+def _form(model: Model) -> str:
+    """How the file became a program."""
+    if model.step is not None:
+        return "no time" if model.step.is_sequence else "step"
+    loops = [f"{scan.steps} steps{' backward' if scan.reverse else ''}" for scan in model.loops]
+    return f"loop over {' and '.join(loops)}" if loops else "unrolled"
+
+
+def _same_as_step(path: Path, model: Model) -> str:
+    """Whether the step function of the same network and exporter became the same operations; empty without one."""
+    network, _, *exporter = path.stem.split("__")
+    if model.step is not None:
+        return ""
+    step = path.with_name("__".join([network, "step", *exporter]) + path.suffix)
+    if not step.exists():
+        return ""
+    try:
+        return "yes" if canonical(load_onnx(step).program) == canonical(model.program) else "no"
+    except ImportFailed:
+        return ""
 
 
 def _partners(path: Path, model: Model) -> list[Path]:
@@ -171,11 +118,42 @@ def describe(row: dict) -> str:
     if row["status"] in ("refused", "failed"):
         more = f" (and {len(row['problems']) - 1} more)" if len(row["problems"]) > 1 else ""
         return f"{row['file']:48} {row['status']:9} {row['problems'][0]}{more}"
-    neurons = ", ".join(f"{n} {k}" for k, n in Counter(row["neurons"]).items()) or "none"
     left = " ".join(f"{k}:{n}" for k, n in row["arithmetic"].items()) or "none"
-    text = (f"{row['file']:48} {row['status']:9} neurons: {neurons}; arithmetic: {left}; spikes differing "
-            f"{row['flips']}/{row['spikes']}, difference {row['difference']:.1e}, {len(row['partners'])} sequences")
+    text = (f"{row['file']:48} {row['status']:9} {row['form']}; neurons: {_neurons(row)}; arithmetic: {left}; spikes "
+            f"differing {row['flips']}/{row['spikes']}, difference {row['difference']:.1e}, "
+            f"{len(row['partners'])} sequences")
+    text += f"; same as step: {row['same']}" if row["same"] else ""
     return text + (f"; {row['problems'][0]}" if row["status"] == "wrong" else "")
+
+
+def _neurons(row: dict) -> str:
+    return ", ".join(f"{n} {k}" for k, n in Counter(row["neurons"]).items()) or "none"
+
+
+def table(rows: list[dict], totals: str) -> str:
+    """All files as a table of a page."""
+    lines = ["## All files", "",
+             "Spikes: those that differ from PyTorch's, of all that were compared (for step functions also over the "
+             "sequences of the same network). Difference: the largest of all other values. Same: whether the step "
+             "function of the network became the same operations.", "",
+             f"{len(rows)} files: {totals}.", "",
+             "| file | result | neurons | arithmetic | spikes | difference | same |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        if row["status"] in ("refused", "failed"):
+            reason = row["problems"][0].removeprefix("error: ").replace("|", "\\|")
+            lines.append(f"| {row['file']} | {row['status']}: {reason} | | | | | |")
+            continue
+        result = row["form"] if row["status"] == "imported" else f"wrong: {row['problems'][0]}"
+        spikes = f"{row['flips']}/{row['spikes']}" if row["spikes"] else ""
+        lines.append(f"| {row['file']} | {result} | {_neurons(row)} | {sum(row['arithmetic'].values())} | {spikes} | "
+                     f"{row['difference']:.0e} | {row['same']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _write(page: Path, text: str) -> None:
+    """Replaces what follows the mark on a page, or appends both."""
+    head = page.read_text(encoding="utf-8").split(MARK)[0].rstrip() if page.exists() else ""
+    page.write_text(f"{head}\n\n{MARK}\n\n{text}".lstrip(), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,22 +165,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--initial", action="append", default=[], metavar="FILES:STATES=VALUE",
                         help="initial value of states, e.g. 'norse_lsnn*:b*=1'")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the results as a table at the end of this page")
     parser.add_argument("--machine", help="compile for this machine and run the program; without it the importer's own "
                         "evaluation gives the numbers")
     parser.add_argument("--engine", choices=("fast", "strict"), default="fast", help="with --machine; default: fast")
     options = parser.parse_args(arguments)
-    run = CompiledRunner(options.machine, options.engine) if options.machine else run_steps
+    run = CompiledRunner(options.machine, options.engine).run_program if options.machine else run_program
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is not a directory")
-    totals: Counter = Counter()
+    rows = []
     for path in sorted(options.directory.glob("*.onnx")):
-        if not fnmatch(path.stem, options.match):
-            continue
-        row = examine(path, options.initial, run)
-        totals[row["status"]] += 1
-        print(json.dumps(row) if options.json else describe(row), flush=True)
+        if fnmatch(path.stem, options.match):
+            rows.append(examine(path, options.initial, run))
+            print(json.dumps(rows[-1]) if options.json else describe(rows[-1]), flush=True)
+    totals = Counter(row["status"] for row in rows)
+    text = ", ".join(f"{n} {status}" for status, n in sorted(totals.items())) or "no files"
     if not options.json:
-        print(", ".join(f"{n} {status}" for status, n in sorted(totals.items())) or "no files")
+        print(text)
+    if options.write:
+        _write(options.write, table(rows, text))
     return 1 if totals["wrong"] or totals["failed"] else 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .emit import emit
-from .ir import Op, Parameter, Program, State, Step, Trace, Value, copy_step
+from .ir import Op, Parameter, Program, Scan, State, Step, Trace, Value, copy_step
 from .onnx_graph import SourceGraph, check_valid, load_graph
 from .parameters import finish_parameters
 from .problems import ImportFailed, Problem, ProblemList, Source
@@ -76,6 +76,11 @@ class Model:
         """States `[batch, features]` with the values they start from."""
         return [Array(s.name, self._shape(s.value), np.full(self._shape(s.value), s.initial, np.float32))
                 for s in self.program.states]
+
+    @property
+    def loops(self) -> list[Scan]:
+        """The loops over time of the program."""
+        return scans(self.program)
 
     @property
     def parameters(self) -> list[Parameter]:

@@ -31,6 +31,7 @@ inline constexpr llvm::StringLiteral kKindAttr = "snn.kind";
 inline constexpr llvm::StringLiteral kTrainableAttr = "snn.trainable";
 inline constexpr llvm::StringLiteral kValueAttr = "snn.value";
 inline constexpr llvm::StringLiteral kInitialAttr = "snn.initial";
+inline constexpr llvm::StringLiteral kAxesAttr = "snn.axes";
 /// On a result: the state argument whose last value it is.
 inline constexpr llvm::StringLiteral kStateAttr = "snn.state";
 /// On a result: the parameter or optimiser argument whose new value it is.

@@ -22,7 +22,9 @@ def SNN_Dialect : Dialect {
 
     A model is one function `@main`. Its arguments carry `snn.name` (the user's name), `snn.kind` (what they are),
     for parameters `snn.trainable` and `snn.value`, for states `snn.initial`; its results carry `snn.name` and, when
-    they are the last value of a state, `snn.state`.
+    they are the last value of a state, `snn.state`. Where the user's array does not lie as `[T, B, N]` or `[B, N]`,
+    `snn.axes` of the argument or result tells the host its dimensions: `"B,T,20"` is batch-major, `"(T,B),2,34,34"`
+    are images with steps and samples in one dimension.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 0;

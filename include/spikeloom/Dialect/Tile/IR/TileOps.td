@@ -238,12 +238,13 @@ def Tile_PortOp : Tile_Op<"port", [HasParent<"ProgramOp">]> {
     `role` is one of input, output, parameter, state, gradient, optimizer, label, weight, hyper, loss, correct;
     `shape` is the shape in the user's order; `transposed` says that the buffer holds [in][out] of an [out, in]
     parameter; `pair` names the parameter of a gradient or optimiser state and the input of a state's last value.
+    `axes` is `snn.axes` of the argument or result: how the host's array lies.
 
     Example: `tile.port "fc1.weight" role("parameter") = %w {shape = array<i64: 1466, 2312>, transposed, trainable} : memref<2312x1466xf32>`
   }];
   let arguments = (ins StrAttr:$port, StrAttr:$role, AnyMemRef:$buffer, DenseI64ArrayAttr:$shape, UnitAttr:$transposed,
       UnitAttr:$trainable, DefaultValuedAttr<F32Attr, "0.0f">:$initial, DefaultValuedAttr<StrAttr, "\"\"">:$pair,
-      OptionalAttr<ElementsAttr>:$value);
+      OptionalAttr<ElementsAttr>:$value, DefaultValuedAttr<StrAttr, "\"\"">:$axes);
   let assemblyFormat = "$port `role` `(` $role `)` `=` $buffer attr-dict `:` type($buffer)";
 }
 
