@@ -9,15 +9,39 @@ outside of it (counts, means, the last value).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import combinations
 
 import numpy as np
 
-from .ir import Op, Parameter, Program, Scan, ScanState, Value
-from .programs import scans
+from .ir import Op, Parameter, Program, Scan, ScanState, Trace, Value
+from .problems import ProblemList
+from .programs import scans, scope_of
+from .raise_neurons import raise_neurons
+from .rerolling import reroll
 from .rerolling.families import freeze, is_commutative
+from .rerolling.unroll import unroll
 
 _NEURONS = ("neuron", "integrator")
+_STEPS = 5
+
+
+def forms_of_step(trace: Trace) -> Iterator[Counter[str]]:
+    """Forms of a step function, for the outputs that a sequence file of its network may have.
+
+    Where a step ends can be seen in a step function only. So it is unrolled, and its loop found as in any other file.
+    """
+    names = list(dict.fromkeys(o.name for o in trace.outputs))
+    choices = [tuple(names), *((n,) for n in names), *combinations(names, 2)]
+    for choice in dict.fromkeys(choices):
+        program = reroll(unroll(trace, _STEPS, choice), ProblemList())
+        if program is not None:
+            for scan in scans(program):
+                scope = scope_of(program, scan)
+                raise_neurons(scope.step, ProblemList())
+                scope.apply(scope.step)
+            yield canonical(program)
 
 
 def canonical(program: Program) -> Counter[str]:
@@ -63,7 +87,7 @@ class _Colors:
 
     def core(self) -> list[str]:
         """Colors of all operations that neurons (or, without any, states) are computed from."""
-        roots = [v for op in self.scan.ops if op.kind in _NEURONS for v in op.results]
+        roots = [v for op in self.scan.ops if op.kind in _NEURONS and not _is_sum(op) for v in op.results]
         if not roots:
             roots = [s.next for s in self.scan.states if not self._accumulates(s)]
         found: dict[int, Op] = {}
@@ -85,7 +109,11 @@ class _Colors:
     def _accumulates(self, state: ScanState) -> bool:
         """Whether a state only adds up or compares something that it has no influence on."""
         readers = [op for op in self.scan.ops if state.value in op.operands]
-        return all(op.kind in ("add", "max", "min") and op.result is state.next for op in readers)
+        return all(op.result is state.next and (op.kind in ("add", "max", "min") or _is_sum(op)) for op in readers)
+
+
+def _is_sum(op: Op) -> bool:
+    return op.kind == "integrator" and "decay" not in op.params and op.attrs.get("decay", 1.0) == 1.0
 
 
 def _digest(parameter: Parameter) -> str:

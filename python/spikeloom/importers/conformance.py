@@ -22,14 +22,17 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from ..errors import Defect, UserError
-from .canonical import canonical
+from .canonical import canonical, forms_of_step
 from .compiled import CompiledRunner
 from .evaluate import run_program
 from .model import Model, load_onnx
-from .problems import ImportFailed
+from .onnx_graph import load_graph
+from .problems import ImportFailed, ProblemList
 from .scoring import HALF_TOLERANCE, TOLERANCE, Runner, Score, compare_partner, compare_step, compare_whole
+from .tracing import trace_graph
 
 MARK = "<!-- The rest of this page is written by python -m spikeloom.importers.conformance. -->"
 
@@ -66,15 +69,10 @@ def examine(path: Path, rules: list[str], run: Runner = run_program) -> dict:
 
 def _load(path: Path, stored) -> Model:
     """The model for the batch of the stored arrays, where the file leaves it open."""
-    try:
-        return load_onnx(path, batch=_dynamic_batch(path, stored))
-    except ImportFailed:
-        return load_onnx(path)
+    return load_onnx(path, batch=_dynamic_batch(path, stored))
 
 
 def _dynamic_batch(path: Path, stored) -> int | None:
-    import onnx
-
     for port in onnx.load(path, load_external_data=False).graph.input:
         for axis, dim in enumerate(port.type.tensor_type.shape.dim):
             if dim.dim_param and "b" in dim.dim_param.lower() and stored is not None and port.name in stored.files:
@@ -98,10 +96,11 @@ def _same_as_step(path: Path, model: Model) -> str:
     step = path.with_name("__".join([network, "step", *exporter]) + path.suffix)
     if not step.exists():
         return ""
-    try:
-        return "yes" if canonical(load_onnx(step).program) == canonical(model.program) else "no"
-    except ImportFailed:
+    traced = trace_graph(load_graph(str(step), ProblemList()), ProblemList(), batch=model.batch)
+    form = canonical(model.program)
+    if traced is None or not traced.trace.pairs or not form:
         return ""
+    return "yes" if any(form == other for other in forms_of_step(traced.trace)) else "no"
 
 
 def _partners(path: Path, model: Model) -> list[Path]:

@@ -127,13 +127,28 @@ class Schedule:
             needed[family] = max(needed.get(family, 0), lag - shift[family])
         for family, levels in self.needs.finals.items():
             needed[family] = max(needed.get(family, 0), *(self.steps - shift[family] - level for level in levels))
+        fixed = by_matrix | set(self.needs.finals)
+        for family in [f for f, count in needed.items() if count and f not in fixed]:
+            root = self._tested(family, shift)  # a spike that a later reset asks for: the membrane is kept
+            if root is not None:
+                needed[root] = max(needed.get(root, 0), needed[family])
         kept = dict(needed)
         for family in self._order(shift):
             count = needed.get(family, 0)
-            fixed = family in self.needs.finals or family in by_matrix
-            if count and not fixed and self._again(family, count, shift, kept, family):
+            if count and family not in fixed and self._again(family, count, shift, kept, family):
                 kept[family] = 0
         return {f: n for f, n in kept.items() if n}
+
+    def _tested(self, family: Family, shift: dict[Family, int]) -> Family | None:
+        """The one value of the same step that a comparison, or arithmetic of it and constants, is computed from."""
+        if not self._is_test(family):
+            return None
+        while self._is_test(family):
+            inside = {e.family: e.delay + shift[family] - shift[e.family] for e in family.edges if e.family is not None}
+            if list(inside.values()) != [0]:
+                return None
+            family = next(iter(inside))
+        return family
 
     def _by_matrix(self, shift: dict[Family, int]) -> set[Family]:
         """Families whose old values are multiplied with a matrix."""
