@@ -25,6 +25,7 @@ from .rerolling.unroll import unroll
 
 _NEURONS = ("neuron", "integrator")
 _STEPS = 5
+_ROUNDS = 12  # after n rounds, n states that differ have n colors
 
 
 def forms_of_step(trace: Trace) -> Iterator[Counter[str]]:
@@ -61,7 +62,7 @@ class _Colors:
         self.made = {id(r): op for op in scan.ops for r in op.results}
         self.fixed = {id(row): f"sequence {i}" for i, (_, row) in enumerate(scan.sequences)}
         self.state_colors = {key: f"state {s.value.width}" for key, s in self.states.items()}
-        for _ in range(len(self.states) + 1):  # after n rounds, n states that differ have n colors
+        for _ in range(_ROUNDS):
             colors = self._round()
             self.state_colors = {key: colors(s.next) for key, s in self.states.items()}
         self.color = self._round()

@@ -62,11 +62,11 @@ class InitialValues:
         before = self.known.get((family, -self.body.schedule.shift[family] - age))
         if before is not None and self.level_of(before) < 0:
             found.append(_number(before))
+        if family.op is not None and any(e.family is family for e in family.edges):
+            found += [_NEUTRAL[family.op.kind]] if family.op.kind in _NEUTRAL else []
         found.append(0.0)
         found += [_number(v) for v in self.outside if v.width == family.width and v.dtype == "f32"]
         found += [_number(v) for v in self.body.constants if v.width == family.width]
-        found += [_NEUTRAL[op.kind] for op in self.body.scan.ops
-                  if op.kind in _NEUTRAL and op.result.width == family.width]
         found.append(1.0)
         unique: dict[object, Value | float] = {}
         for candidate in found:
