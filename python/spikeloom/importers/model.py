@@ -16,7 +16,7 @@ from .parameters import finish_parameters
 from .problems import ImportFailed, Problem, ProblemList, Source
 from .programs import finish, operations, outside_scope, parameters, scans, scope_of, step_program
 from .raise_neurons import raise_neurons, spike_tests
-from .rerolling import reroll
+from .rerolling import reroll, reroll_repeats
 from .tracing import Traced, trace_graph
 from .verify import find_difference
 
@@ -151,25 +151,28 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
         return None
     check_valid(path, graph.model, problems)
     trace = traced.trace
-    if any("T" in port.axes for port in [*trace.inputs, *trace.outputs]):
-        step, whole = None, _whole(graph, traced, steps, problems)
+    step = whole = None
+    if any("T" in port.axes for port in (*trace.inputs, *trace.outputs)):
+        whole = reroll(trace, problems)
     else:
-        step, whole = _step(graph, traced, as_ != "step" and steps is None, problems), None
+        whole = reroll_repeats(trace) if not trace.pairs and as_ != "step" else None
+    if whole is not None:
+        _finish_whole(graph, traced, whole, steps, problems)
+    elif not problems.has_errors:
+        step = _step(graph, traced, as_ != "step" and steps is None, problems)
     if problems.has_errors:
         return None
     return Model(path, name or Path(path).stem, step, batch or trace.batch, steps or (whole.steps if whole else 1),
                  pairing=traced.pairing.how, whole=whole)
 
 
-def _whole(graph: SourceGraph, traced: Traced, steps: int | None, problems: ProblemList) -> Program | None:
-    """The program of a file that holds whole sequences."""
-    program = reroll(traced.trace, problems)
-    if program is None:
-        return None
+def _finish_whole(graph: SourceGraph, traced: Traced, program: Program, steps: int | None,
+                  problems: ProblemList) -> None:
+    """Neurons, names of parameters, and the comparison with the file, of a program that holds whole sequences."""
     if steps is not None and program.steps not in (0, steps):
         problems.error(f"--steps={steps}: the file has {program.steps} time steps, which cannot be changed; export it "
                        "with a dynamic axis of time, or one step as a function (x, state...) -> (y, state...)")
-        return None
+        return
     scopes = [scope_of(program, scan) for scan in scans(program)]
     told = ProblemList()
     for scope in scopes:
@@ -190,7 +193,6 @@ def _whole(graph: SourceGraph, traced: Traced, steps: int | None, problems: Prob
     for part in parts:
         part.apply(part.step)
     finish(program, outside)
-    return program
 
 
 def _step(graph: SourceGraph, traced: Traced, may_be_static: bool, problems: ProblemList) -> Step | None:

@@ -191,7 +191,7 @@ class Analysis:
         for op in self.ops:
             for value in op.results:
                 level = self.level_of(value)
-                if level >= 0:
+                if level >= 0 and id(value) not in self.family:
                     classes.setdefault(self.color(value), {}).setdefault(level, []).append(value)
         for levels in classes.values():
             for members in self._separate(levels):

@@ -17,6 +17,7 @@ from ..programs import free_values, ordered
 from .body import Body
 from .families import Analysis, Family
 from .initial import InitialValues
+from .repeats import Repeats, find_repeats
 from .schedule import Needs, Schedule
 
 UNROLLED_LIMIT = 16
@@ -28,14 +29,16 @@ class Irregular(Exception):
 
 
 def reroll(trace: Trace, problems: ProblemList) -> Program | None:
-    """The program of a whole sequence. Reports an error and gives None if the steps are too different."""
+    """The program of whole sequences. Reports an error and gives None if the steps are too different."""
     lengths = {len(i.rows) for i in trace.inputs if "T" in i.axes}
     if len(lengths) > 1:
         problems.error(f"the input sequences have different lengths ({', '.join(map(str, sorted(lengths)))} steps)")
         return None
     steps = lengths.pop() if lengths else 0
     try:
-        return _Rerolling(trace, steps).run()
+        if not steps:
+            raise Irregular("an output has an axis of time but no input has one")
+        return _Rerolling(trace, steps, None).run()
     except Irregular as reason:
         if steps > UNROLLED_LIMIT:
             problems.error(f"no loop over the {steps} time steps is found: {reason}; up to {UNROLLED_LIMIT} steps "
@@ -43,6 +46,16 @@ def reroll(trace: Trace, problems: ProblemList) -> Program | None:
             return None
         problems.note(f"no loop over the {steps} time steps is found, they stay unrolled: {reason}")
         return unrolled(trace)
+
+
+def reroll_repeats(trace: Trace) -> Program | None:
+    """The program of a file that shows its input in every one of some steps; None if it has no such steps."""
+    for repeats in find_repeats(trace):
+        try:
+            return _Rerolling(repeats.trace, repeats.steps, repeats).run()
+        except Irregular:
+            continue
+    return None
 
 
 def unrolled(trace: Trace) -> Program:
@@ -75,8 +88,9 @@ def unrolled(trace: Trace) -> Program:
 
 
 class _Rerolling:
-    def __init__(self, trace: Trace, steps: int) -> None:
+    def __init__(self, trace: Trace, steps: int, repeats: Repeats | None) -> None:
         self.trace = trace
+        self.repeats = repeats
         self.steps = steps
         self.outer: dict[int, Value] = {}  # what stands in the program for a value of the trace
         self.scans: list[Scan] = []
@@ -88,12 +102,6 @@ class _Rerolling:
         self.arrays = _sample(trace)
 
     def run(self) -> Program:
-        if not self.steps:
-            ports = [Port(i.name, i.rows[0], i.axes, i.shape) for i in self.trace.inputs]
-            if any("T" in o.axes for o in self.trace.outputs):
-                raise Irregular("an output has an axis of time but no input has one")
-            outputs = [Port(o.name, o.rows[0], o.axes, o.shape) for o in self.trace.outputs]
-            return Program(self.trace.name, self.trace.batch, 0, ports, [], outputs, list(self.trace.ops))
         for port in self.trace.inputs:
             value = port.rows[0]
             if "T" in port.axes:
@@ -101,6 +109,9 @@ class _Rerolling:
                 self.sequences.append(port.rows)
                 self.stacks.append(value)
             self.inputs.append(Port(port.name, value, port.axes, port.shape))
+        for rows in self.repeats.rows if self.repeats else ():
+            self.sequences.append(rows)
+            self.stacks.append(Value(rows[0].width, "f32", None, "", self.steps))
         ops = self.trace.ops
         rounds = 0
         while any("T" in o.axes for o in self.open.values()) or rounds == 0 or self._reads_steps(ops):
@@ -110,6 +121,8 @@ class _Rerolling:
             if rest is None:
                 raise Irregular(self._why(ops))
             ops, rounds = rest, rounds + 1
+        if self.repeats:
+            self._still()
         return self._program()
 
     def _reads_steps(self, ops: list[Op]) -> bool:
@@ -164,6 +177,18 @@ class _Rerolling:
         analysis = Analysis(ops, self.sequences)
         counts = [sum(analysis.level_of(op.result) == t for op in ops) for t in range(self.steps)]
         return f"the steps have {', '.join(map(str, counts))} operations of their own and no common form"
+
+    def _still(self) -> None:
+        """Lets the loops read values that are the same in each step from outside, instead of as sequences."""
+        values = dict(zip(map(id, self.stacks[-len(self.repeats.rows):]), self.repeats.values, strict=True))
+        for scan in self.scans:
+            still = {id(inner): values[id(outer)] for outer, inner in scan.sequences if id(outer) in values}
+            scan.sequences = [(outer, inner) for outer, inner in scan.sequences if id(outer) not in values]
+            for op in scan.ops:
+                op.operands = [still.get(id(v), v) for v in op.operands]
+            for state in scan.states:
+                state.next = still.get(id(state.next), state.next)
+            scan.stacked = [(still.get(id(v), v), outer) for v, outer in scan.stacked]
 
     def _program(self) -> Program:
         wanted = [self.rows.get(o.name, o.rows[0]) for o in self.trace.outputs]
