@@ -297,9 +297,10 @@ class _Wanted:
         self.rest = [op for op in self.analysis.ops if id(op) in inside]
         for family, levels in read.items():
             last = max(levels)
-            if len(levels) == 1 and last == max(family.members):
+            known = all((family, t) in self.analysis.known for t in range(self.steps))
+            if last == max(family.members) and (len(levels) == 1 or (known and not family.is_tap)):
                 self.needs.finals.setdefault(family, set()).add(last)
-            elif not family.is_tap and all((family, t) in self.analysis.known for t in range(self.steps)):
+            if len(levels) > 1 and known and not family.is_tap:
                 self.taps.add(family)
                 self.needs.rows.setdefault(family, 0)
 
