@@ -13,7 +13,7 @@ import onnx
 from .ir import Program
 from .model import Model
 from .programs import step_program
-from .tracing.run import rows_of
+from .tracing.layout import rows_of
 
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 1e-3
