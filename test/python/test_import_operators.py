@@ -155,6 +155,21 @@ def test_running_sum_softmax_and_norms(path):
             g.node("LayerNormalization", x, g.weights(N)))
 
 
+@pytest.mark.parametrize(("op", "opset", "attributes"), [
+    ("InstanceNormalization", 20, {}), ("GroupNormalization", 21, {"num_groups": 2})])
+def test_norms_of_images(path, op, opset, attributes):
+    g = Graph(opset=opset)
+    x = g.node("Reshape", g.input("x", T, B, 4, 3, 2), g.ints(T * B, 4, 3, 2))
+    y = g.node(op, x, g.weights(4), g.weights(4), epsilon=0.01, **attributes)
+    g.check(path, g.node("Reshape", y, g.ints(T, B, 4, 3, 2)))
+
+
+def test_a_mean_over_an_image_is_a_pooling(path):
+    g = Graph()
+    result = g.check(path, g.node("ReduceMean", g.input("x", B, 4, 3, 2), g.ints(2, 3), keepdims=0))
+    assert [op.attrs.get("groups") for op in result.trace.ops if op.kind == "conv"] == [4]
+
+
 @pytest.mark.parametrize("equation", ["bi,oi->bo", "tbi,io->tbo", "oi,tbi->tbo", "tbi,oi->bto"])
 def test_einsum_with_weights(path, equation):
     g = Graph()

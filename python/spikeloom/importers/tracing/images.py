@@ -104,14 +104,28 @@ def _conv(t: Tracer, node: Node, values: list):
 
 
 def _convolved(t: Tracer, x: Tensor, axes: list[int], window: Window, params: dict, groups: int) -> Tensor:
-    count = params["weight"].value.shape[0]
+    if len(window.kernel) > 2:
+        raise Unsupported(f"a window of {len(window.kernel)} axes is not supported; those of one or two are")
+    return map_rows(t, x, axes, lambda row, dims: _convolved_row(t, row, dims, window, params, groups),
+                    lambda dims: [params["weight"].value.shape[0], *window.sizes(dims[1:])])
 
-    def build(row: Value, dims: list[int]) -> Value:
-        return t.builder.make("conv", [row], count * prod(window.sizes(dims[1:])), params=params, input=tuple(dims),
-                              strides=window.strides, padding=window.padding, dilations=window.dilations,
-                              groups=groups)
 
-    return map_rows(t, x, axes, build, lambda dims: [count, *window.sizes(dims[1:])])
+def _convolved_row(t: Tracer, row: Value, dims: list[int], window: Window, params: dict, groups: int) -> Value:
+    width = params["weight"].value.shape[0] * prod(window.sizes(dims[1:]))
+    return t.builder.make("conv", [row], width, params=params, input=tuple(dims), strides=window.strides,
+                          padding=window.padding, dilations=window.dilations, groups=groups)
+
+
+def whole_window(extents: list[int]) -> Window:
+    """A window as large as the image."""
+    rank = len(extents)
+    return Window(tuple(extents), (1,) * rank, (0,) * (2 * rank), (1,) * rank)
+
+
+def summed_channels(t: Tracer, row: Value, dims: list[int]) -> Value:
+    """The sum over each channel of a row seen as `dims`, `[C, H, W]` or `[C, L]`."""
+    kernel = t.rows.fixed(np.ones((dims[0], 1, *dims[1:]), np.float32), "pool")
+    return _convolved_row(t, row, dims, whole_window(dims[1:]), {"weight": kernel}, dims[0])
 
 
 def _summed(t: Tracer, x: Tensor, axes: list[int], window: Window, factor: float) -> Tensor:
@@ -187,9 +201,8 @@ def _global_pool(largest: bool):
     def build(t: Tracer, node: Node, values: list):
         x = t.tensor(values[0])
         axes = _spatial(x, node)
-        kernel = tuple(x.cells.shape[a] for a in axes[1:])
-        window = Window(kernel, (1,) * len(kernel), (0,) * (2 * len(kernel)), (1,) * len(kernel))
-        return _largest(t, x, axes, window) if largest else _summed(t, x, axes, window, 1.0 / prod(kernel))
+        window = whole_window([x.cells.shape[a] for a in axes[1:]])
+        return _largest(t, x, axes, window) if largest else _summed(t, x, axes, window, 1.0 / prod(window.kernel))
     return build
 
 

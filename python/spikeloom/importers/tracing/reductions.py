@@ -17,6 +17,7 @@ import numpy as np
 from ..ir import Value
 from ..onnx_graph import Const, Node
 from .elementwise import apply
+from .images import summed_channels
 from .shapes import axes_of, map_rows
 from .tensor import Tensor, Unsupported
 
@@ -45,6 +46,8 @@ def reduced(t: Tracer, x: Tensor, axes: list[int], kind: str) -> Tensor:
         return [1 if i in places else d for i, d in enumerate(dims)]
 
     def build(row: Value, dims: list[int]) -> Value:
+        if kind == "add" and len(dims) in (2, 3) and places == list(range(1, len(dims))):
+            return summed_channels(t, row, dims)
         if kind == "add":
             return t.rows.matrix(row, _selection(dims, places), "sum")
         sizes = kept(dims)
@@ -134,9 +137,7 @@ def _normalised(t: Tracer, node: Node, values: list, *, centred: bool, epsilon: 
     x = t.tensor(values[0])
     first = x.dim(int(node.attrs.get("axis", -1)))
     axes = [x.axis(d, node.op) for d in range(first, len(x.dims))]
-    constants = [v for v in values[1:3] if v is not None]
-    if any(not isinstance(v, Const) for v in constants):
-        raise Unsupported(f"{node.op} with a scale or shift that depends on the inputs is not supported")
+    constants = _constants(node, values[1:3])
     b = t.builder
 
     def build(row: Value, dims: list[int]) -> Value:
@@ -154,6 +155,28 @@ def _normalised(t: Tracer, node: Node, values: list, *, centred: bool, epsilon: 
         return row
 
     return map_rows(t, x, axes, build, list)
+
+
+def _constants(node: Node, values: list) -> list[Const]:
+    constants = [v for v in values if v is not None]
+    if any(not isinstance(v, Const) for v in constants):
+        raise Unsupported(f"{node.op} with a scale or shift that depends on the inputs is not supported")
+    return constants
+
+
+def _group_norm(t: Tracer, node: Node, values: list):
+    """Groups of channels by themselves (InstanceNormalization: each channel), then scale and shift of channels."""
+    x = t.tensor(values[0])
+    channels = x.dims[1]
+    groups = int(node.attrs.get("num_groups", channels))
+    scale, shift = _constants(node, values[1:3])
+    grouped = x.reshape([x.dims[0], groups, prod(x.dims[1:]) // groups])
+    found = _normalised(t, node, [grouped], centred=True, epsilon=node.attrs.get("epsilon", 1e-5)).reshape(x.dims)
+    for kind, const in (("mul", scale), ("add", shift)):
+        value = np.repeat(const.value, channels // const.value.size).reshape([-1] + [1] * (len(x.dims) - 2))
+        found = apply(t, [found, Const(value, const.names, const.direct, const.source)],
+                      lambda a, b, kind=kind: t.builder.binary(kind, a, b))
+    return found
 
 
 def _layer_norm(t: Tracer, node: Node, values: list):
@@ -185,4 +208,5 @@ OPERATORS = {
     "ReduceL2": _reduce("add", _square, lambda b, row, count: b.unary("sqrt", row)),
     "CumSum": _cumsum, "Softmax": _softmax(False), "LogSoftmax": _softmax(True),
     "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm, "BatchNormalization": _batch_norm,
+    "GroupNormalization": _group_norm, "InstanceNormalization": _group_norm,
 }
