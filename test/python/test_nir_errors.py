@@ -246,6 +246,31 @@ def test_delay_of_too_many_steps(tmp_path):
     assert "its longest delay is 10000 time steps of 0.0001 s; at most 4096" in errors(path)[0]
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_contents_changed_at_random(tmp_path, seed):
+    """Anything may be missing or something else: refused or read, never another exception."""
+    rng = np.random.default_rng(seed)
+    sources = ("lif_norse.nir", "braille_noDelay_bias_zero.nir", "cnn_sinabs.nir")
+    path = tmp_path / "n.nir"
+    path.write_bytes((DATA / sources[seed % 3]).read_bytes())
+    with h5py.File(path, "a") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        for name in rng.choice([n for n in names if n != "node"], 3):
+            if name in file:
+                del file[name]
+                change = [None, np.zeros(0), "text", np.full((3, 4), 2.5), -1, np.array([b"a", b"b"]), np.inf]
+                if (value := change[rng.integers(len(change))]) is not None:
+                    file[name] = value
+    try:
+        load_nir(path).to_mlir()
+    except ImportFailed as failure:
+        problems = failure.problems
+    else:
+        return
+    assert any(p.severity == "error" for p in problems)
+
+
 def test_without_the_nir_package(tmp_path, monkeypatch):
     path = chain(tmp_path / "n.nir", [2], nir.Scale(ONE))
     monkeypatch.setitem(sys.modules, "spikeloom.importers.nir_step", None)

@@ -46,6 +46,13 @@ class RawGraph:
     metadata: dict = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Unread:
+    """An array that is not read, and why."""
+
+    reason: str
+
+
 def read_nir(path: str, problems: ProblemList) -> RawGraph:
     """The graph of a file. What is wrong with single nodes goes to `problems`; without a graph, raises ImportFailed."""
 
@@ -60,15 +67,18 @@ def read_nir(path: str, problems: ProblemList) -> RawGraph:
         with h5py.File(path, "r") as file:
             if "__type__" in file.attrs:
                 raise refuse("this is NIR data (recordings of nodes), not a NIR graph; give the graph's own file")
-            if not isinstance(file.get("node"), h5py.Group):
-                raise refuse("not a NIR file: it has no group 'node'; write it with nir.write")
-            _check_version(file, problems)
-            top = _read(file["node"], "", problems)
-    except OSError as error:
-        raise refuse(f"not a readable NIR file: {error} ({os.path.getsize(path)} bytes); write or copy it again") \
-            from error
+            content = _load(file)
+    except (ImportFailed, MemoryError):
+        raise
     except RecursionError as error:
         raise refuse("its sub-graphs are nested too deep, or in a circle") from error
+    except Exception as error:  # the HDF5 library reports damage by errors of many kinds
+        raise refuse(f"not a readable NIR file: {error} ({os.path.getsize(path)} bytes); write or copy it again") \
+            from error
+    if not isinstance(content.get("node"), dict):
+        raise refuse("not a NIR file: it has no group 'node'; write it with nir.write")
+    _check_version(content.get("version"), problems)
+    top = _read(content["node"], "", problems)
     if isinstance(top, RawNode):  # nir.write also takes a single node
         shape_in, shape_out = top.node.input_type["input"], top.node.output_type["output"]
         return RawGraph("", {"input": RawNode("input", nir.Input(shape_in)), "node": top,
@@ -77,56 +87,76 @@ def read_nir(path: str, problems: ProblemList) -> RawGraph:
     return top if top is not None else RawGraph("", {}, [])
 
 
-def _check_version(file: h5py.File, problems: ProblemList) -> None:
-    value = file["version"][()] if isinstance(file.get("version"), h5py.Dataset) else None
-    text = _text(value)
-    if text is None:
+def _load(group: h5py.Group) -> dict:
+    """Groups as dictionaries, data sets as numbers, texts and arrays."""
+    found: dict = {}
+    for name, item in group.items():
+        key = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        if isinstance(item, h5py.Group):
+            found[key] = _load(item)
+        elif isinstance(item, h5py.Dataset):
+            found[key] = _array(item)
+    return found
+
+
+def _array(item: h5py.Dataset):
+    """The content of a data set. Reading types that NIR does not use may crash the HDF5 library on damaged files."""
+    if item.dtype.kind not in "fiub" and h5py.check_string_dtype(item.dtype) is None:
+        return Unread(f"holds {item.dtype}; numbers are needed")
+    if item.size is None or item.nbytes > MAX_BYTES:
+        return Unread(f"declares an array of shape {list(item.shape or ())} ({item.nbytes:.3g} bytes); at most "
+                      f"{MAX_BYTES:.3g} bytes are read")
+    value = item[()]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _check_version(text, problems: ProblemList) -> None:
+    if not isinstance(text, str):
         problems.warn("the file does not say its NIR version; it is read as version 1")
         return
     major = text.split(".")[0]
-    if not major.isdigit() or int(major) not in VERSIONS:
+    if not (major.isascii() and major.isdigit() and int(major) in VERSIONS):
         problems.error(f"the file is of NIR version '{text}'; versions {VERSIONS[0]}.x and {VERSIONS[-1]}.x are read. "
                        "Write it with a nir package of such a version")
 
 
-def _read(group: h5py.Group, path: str, problems: ProblemList) -> RawNode | RawGraph | None:
+def _read(content: dict, path: str, problems: ProblemList) -> RawNode | RawGraph | None:
     """A node or graph; None if it is refused."""
-    kind = _text(group["type"][()]) if isinstance(group.get("type"), h5py.Dataset) else None
+    kind = content.get("type")
     source = Source(path)
-    if kind is None:
+    if not isinstance(kind, str):
         problems.error("the node does not say its type", source)
         return None
     if kind == "NIRGraph":
-        return _read_graph(group, path, problems)
+        return _read_graph(content, path, problems)
     if kind not in KINDS:
-        problems.error(f"unknown kind of node '{kind}'; NIR has {', '.join(KINDS)} and NIRGraph", source)
+        problems.error(f"unknown kind of node '{kind[:40]}'; NIR has {', '.join(KINDS)} and NIRGraph", source)
         return None
     before = len(problems.items)
-    values = {key: _value(item, key, source, problems) for key, item in group.items()
-              if isinstance(item, h5py.Dataset) and key != "type"}
-    metadata = values.pop("metadata", None) or _metadata(group)
+    values = {key: _value(item, key, source, problems) for key, item in content.items()
+              if not isinstance(item, dict) and key != "type"}
     if kind in NEURONS:
         _spread(values)
     _check_fields(kind, values, source, problems)
     _check_values(kind, values, source, problems)
-    if len(problems.items) > before and any(p.severity == "error" for p in problems.items[before:]):
+    if any(p.severity == "error" for p in problems.items[before:]):
         return None
     try:
         node = nir.dict2NIRNode({"type": kind, **values})
     except Exception as error:  # its checks are assertions and errors of many kinds
         problems.error(f"this {kind} is refused by the nir package: {error or type(error).__name__}", source)
         return None
-    return RawNode(path.rpartition(".")[2] if path else kind, node, metadata)
+    return RawNode(path.rpartition(".")[2] if path else kind, node, _metadata(content))
 
 
-def _read_graph(group: h5py.Group, path: str, problems: ProblemList) -> RawGraph:
-    graph = RawGraph(path, {}, [], _metadata(group))
+def _read_graph(content: dict, path: str, problems: ProblemList) -> RawGraph:
+    graph = RawGraph(path, {}, [], _metadata(content))
     place = f"sub-graph '{path}'" if path else "the graph"
-    nodes = group.get("nodes")
-    if isinstance(nodes, h5py.Group):
+    nodes = content.get("nodes")
+    if isinstance(nodes, dict):
         for key, item in nodes.items():
             full = f"{path}.{key}" if path else key
-            if not isinstance(item, h5py.Group):
+            if not isinstance(item, dict):
                 problems.error("it is no node (an array where a group is needed)", Source(full))
                 continue
             found = _read(item, full, problems)
@@ -136,48 +166,38 @@ def _read_graph(group: h5py.Group, path: str, problems: ProblemList) -> RawGraph
             graph.nodes[key] = found if found is not None else RawNode(key, nir.Input(None))
     else:
         problems.error(f"{place} has no nodes")
-    edges = group.get("edges")
-    if not isinstance(edges, h5py.Dataset):
+    edges = content.get("edges")
+    if not isinstance(edges, np.ndarray):
         problems.error(f"{place} has no edges")
     elif edges.size and (edges.ndim != 2 or edges.shape[1] != 2):
         problems.error(f"the edges of {place} have shape {list(edges.shape)}; pairs of node names, [N, 2], are needed")
     elif edges.size:
-        for pair in edges[()]:
-            names = [_text(name) for name in pair]
-            if None in names:
+        for pair in edges:
+            names = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in pair]
+            if not all(isinstance(name, str) for name in names):
                 problems.error(f"{place} has an edge that is not two names: {list(pair)}")
             else:
                 graph.edges.append((names[0], names[1]))
     return graph
 
 
-def _metadata(group: h5py.Group) -> dict:
-    """The flat part of a metadata group."""
-    found = group.get("metadata")
-    if not isinstance(found, h5py.Group):
-        return {}
-    return {key: item[()] for key, item in found.items()
-            if isinstance(item, h5py.Dataset) and item.size is not None and item.size <= 1024}
+def _metadata(content: dict) -> dict:
+    """The flat part of a node's metadata."""
+    found = content.get("metadata")
+    return {k: v for k, v in found.items() if not isinstance(v, (dict, Unread))} if isinstance(found, dict) else {}
 
 
-def _value(item: h5py.Dataset, key: str, source: Source, problems: ProblemList):
-    """An array, a number or a text."""
-    if item.dtype.kind in "OS" and item.shape == ():
-        return _text(item[()])
-    if item.dtype.kind not in "fiub":
-        problems.error(f"'{key}' holds {item.dtype}; numbers are needed", source)
+def _value(item, key: str, source: Source, problems: ProblemList):
+    """An array, a number or a text; None with a problem for what is neither."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Unread):
+        problems.error(f"'{key}' {item.reason}", source)
         return None
-    if item.size is None or item.nbytes > MAX_BYTES:
-        problems.error(f"'{key}' declares an array of shape {list(item.shape or ())} ({item.nbytes:.3g} bytes); at "
-                       f"most {MAX_BYTES:.3g} bytes are read", source)
+    if np.asarray(item).dtype.kind not in "fiub":
+        problems.error(f"'{key}' holds {np.asarray(item).dtype}; numbers are needed", source)
         return None
-    return item[()]
-
-
-def _text(value) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else None
+    return item
 
 
 def _spread(values: dict) -> None:
@@ -209,6 +229,14 @@ def _check_fields(kind: str, values: dict, source: Source, problems: ProblemList
 
 def _check_values(kind: str, values: dict, source: Source, problems: ProblemList) -> None:
     """Numbers that no node of this kind can have."""
+    shapes = {np.shape(v) for v in values.values() if v is not None and not isinstance(v, str)}
+    if kind in NEURONS and len(shapes) > 1:
+        problems.error(f"the parameters of this {kind} have different shapes: "
+                       + ", ".join(f"{k} {list(np.shape(v))}" for k, v in values.items()), source)
+    weight, bias = values.get("weight"), values.get("bias")
+    if kind == "Affine" and np.ndim(weight) >= 2 and bias is not None \
+            and np.shape(bias) not in ((), (*np.shape(weight)[:-2], np.shape(weight)[-2])):
+        problems.error(f"the bias has shape {list(np.shape(bias))}, the weight {list(np.shape(weight))}", source)
     rank = {"Conv1d": 1, "Conv2d": 2, "SumPool2d": 2, "AvgPool2d": 2}.get(kind, 0)
     for name, value in values.items():
         if value is None:
