@@ -71,7 +71,8 @@ class ParameterTable:
         if weight and value.ndim > 1:
             parameter.density = float(np.count_nonzero(value)) / max(1, value.size)
         if parameter.density <= _SPARSE:
-            self.problems.note(f"'{name}' is sparse: {1 - parameter.density:.0%} of its weights are zero", source)
+            more = "; they are kept as numbers, and training would change them" if trainable else ""
+            self.problems.note(f"'{name}' is sparse: {1 - parameter.density:.0%} of its weights are zero{more}", source)
         if transposed:
             parameter.note = "stored transposed in the file; kept here as [out, in]"
         self._folding_note(const, parameter)

@@ -13,7 +13,7 @@ from collections import ChainMap
 import numpy as np
 
 from ..evaluate import agree, run_ops
-from ..ir import ScanState, Value
+from ..ir import Op, Parameter, ScanState, Value
 from .body import Body
 from .families import Analysis, Family
 
@@ -55,6 +55,39 @@ class InitialValues:
                     if found[0] > best[0]:
                         best, current, improved = found, candidate, True
                 state.init = current
+                if best[0] < best[1] and (solved := self._solve(state)) is not None:
+                    state.init = solved
+                    found = self._agreement()
+                    if found[0] > best[0]:
+                        best, current, improved = found, solved, True
+                    state.init = current
+
+    def _solve(self, state: ScanState) -> Value | None:
+        """The row from which a state must start if what disagrees is linear in it.
+
+        An exporter may have folded the first step so far that no constant of the file is the initial value.
+        """
+        before = state.init
+        wrong = [key for key, (found, expected) in self._first_values().items() if not agree(found, expected)]
+        outcomes = []
+        for number in (0.0, 1.0):
+            state.init = number
+            outcomes.append(self._first_values())
+        state.init = before
+        for key in wrong:
+            (low, expected), (high, _) = outcomes[0][key], outcomes[1][key]
+            if expected.dtype != np.float32 or expected.shape[1] != state.value.width:
+                continue
+            slope = high - low
+            if np.any(slope == 0) or not np.all(np.isfinite(slope)):
+                continue
+            rows = (expected - low) / slope
+            if agree(rows, np.broadcast_to(rows[:1], rows.shape)):
+                op = Op("broadcast", [], {"value": Parameter("initial", rows[0].astype(np.float32))})
+                op.results = [Value(state.value.width, "f32", op)]
+                self.arrays[id(op.result)] = np.broadcast_to(rows[0], rows.shape).astype(np.float32)
+                return op.result
+        return None
 
     def _candidates(self, family: Family, age: int) -> list[Value | float]:
         """What the trace has in that place, zero, values from outside of this width, constants of the loop."""
@@ -73,11 +106,19 @@ class InitialValues:
             unique.setdefault(id(candidate) if isinstance(candidate, Value) else float(candidate), candidate)
         return list(unique.values())
 
-    def _agreement(self) -> tuple[int, int]:
-        """How many known values of the first steps agree, and how many there are."""
+    def _agreement(self) -> tuple[list[int], list[int]]:
+        """How many known values agree in each of the first steps, the first of which counts most, and of how many."""
+        good, total = [0] * self.steps, [0] * self.steps
+        for (_, step), (found, expected) in self._first_values().items():
+            total[step] += 1
+            good[step] += agree(found, expected)
+        return good, total
+
+    def _first_values(self) -> dict[tuple[Family, int], tuple[np.ndarray, np.ndarray]]:
+        """What the loop computes in its first steps and what the trace has there, by family and step."""
         schedule, scan = self.body.schedule, self.body.scan
         carried = {id(s.value): self._initial(s) for s in scan.states}
-        good = total = 0
+        pairs = {}
         for step in range(self.steps):
             values = ChainMap({}, carried, self.arrays)
             for family in schedule.families:
@@ -87,10 +128,9 @@ class InitialValues:
             for family in schedule.families:
                 expected = self.known.get((family, step - schedule.shift[family]))
                 if expected is not None and not family.is_tap:
-                    total += 1
-                    good += agree(values[id(self.body.values[family, 0])], self.arrays[id(expected)])
+                    pairs[family, step] = (values[id(self.body.values[family, 0])], self.arrays[id(expected)])
             carried = {id(s.value): values[id(s.next)] for s in scan.states}
-        return good, total
+        return pairs
 
     def _initial(self, state: ScanState) -> np.ndarray:
         if isinstance(state.init, Value):
