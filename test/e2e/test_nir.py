@@ -44,6 +44,17 @@ def test_recurrent_graph(tmp_path, spikeloom):
         f"{n}.{w}" for n in ("fc1", "fc2", "lif1.w_rec") for w in ("weight", "bias")}
 
 
+def test_convolutional_graph(tmp_path, spikeloom):
+    """N-MNIST, with neurons that fire several times a step; features may keep their dimensions."""
+    graph = DATA / "cnn_sinabs.nir"
+    x = spikes(10, 2, 2 * 34 * 34, 0.1)
+    np.save(tmp_path / "x.npy", x.reshape(10, 2, 2, 34, 34))
+    spikeloom("run", graph, "--input", "x.npy", "--output", "out", "--batch=2", "--nir-convention=sinabs")
+    found = np.load(tmp_path / "out" / "output.npy")
+    assert found.sum() > 0
+    np.testing.assert_array_equal(found, run(graph, x, convention="sinabs"))
+
+
 def test_malformed_graph(spikeloom):
     result = spikeloom("compile", DATA / "braille_noDelay_bias_zero_subgraph.nir", "-o", "x.loom", code=1)
     assert "edge ('lin', 'lif') of sub-graph 'lif1': there is no node 'lif'" in result.err
