@@ -11,6 +11,8 @@ using namespace spikeloom::tile;
 
 /// Strided partial sums of a reduction over the tiles of a group (D10 of docs/Rationale.md).
 static constexpr int64_t kStrides = 16;
+/// Partial sums that a task of a reduction should hold at most.
+static constexpr int64_t kPartialsPerTask = 16384;
 
 //===----------------------------------------------------------------------===//
 // Reduction
@@ -37,19 +39,30 @@ Reduction Lowering::reductionOf(Operation *op) const {
   return reduction;
 }
 
+/// Deals the elements of a reduction over `summed` tiles out to the tasks of helpers; to more tiles, where
+/// units are too, only as far as a task would hold too much. Few tiles matter: a family has one address on
+/// all of its tiles.
+static ListShape dealOut(const Reduction &reduction, int64_t summed, const Placement &placement) {
+  ListShape shape;
+  int64_t tiles = placement.helperTiles();
+  shape.samples = ceilDiv(reduction.rows, std::min(reduction.rows, tiles));
+  shape.sampleTasks = ceilDiv(reduction.rows, shape.samples);
+  int64_t wanted = std::min(reduction.width / kWorkers, tiles / shape.sampleTasks);
+  int64_t needed = ceilDiv(summed * shape.samples * reduction.width, kPartialsPerTask);
+  int64_t most = std::min(reduction.width, placement.tiles() / shape.sampleTasks);
+  shape.segments = std::clamp<int64_t>(std::max(wanted, needed), 1, std::max<int64_t>(1, most));
+  shape.segment = ceilDiv(reduction.width, shape.segments);
+  shape.segments = ceilDiv(reduction.width, shape.segment);
+  return shape;
+}
+
 void Lowering::prepareReduction(Operation *op) {
   const Reduction reduction = reductionOf(op);
   int64_t batch = reduction.rows, width = reduction.width;
   MLIRContext *context = op->getContext();
   int unitClass = reduction.unitClass;
   std::string layer = layerOf(unitClass);
-  ListShape shape;
-  int64_t tiles = placement.helperTiles();
-  shape.samples = ceilDiv(batch, std::min(batch, tiles));
-  shape.sampleTasks = ceilDiv(batch, shape.samples);
-  shape.segments = std::clamp<int64_t>(width / kWorkers, 1, std::max<int64_t>(1, tiles / shape.sampleTasks));
-  shape.segment = ceilDiv(width, shape.segments);
-  shape.segments = ceilDiv(width, shape.segment);
+  ListShape shape = dealOut(reduction, int64_t(family(unitClass).getTiles()), placement);
   shape.segmentFamily = indexFamily(layer + ".reduce", shape.sampleTasks * shape.segments);
   reductionShapes[op] = shape;
 

@@ -70,9 +70,10 @@ FailureOr<Placement> spikeloom::getPlacement(func::FuncOp function) {
 }
 
 namespace {
-/// By class: what its tiles read and send through exchanges in a step of the forward and the backward phase.
+/// By class: what its tiles read and send through exchanges in a step of the forward and the backward phase,
+/// and what each of its units reads that helper tiles made.
 struct StagingBytes {
-  std::vector<int64_t> forward, backward;
+  std::vector<int64_t> forward, backward, perUnit;
 };
 } // namespace
 
@@ -88,7 +89,7 @@ static int64_t rowBytes(Value value, bool withPayload) {
 
 static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &classes) {
   size_t count = classes.getClasses().size();
-  StagingBytes bytes{std::vector<int64_t>(count), std::vector<int64_t>(count)};
+  StagingBytes bytes{std::vector<int64_t>(count), std::vector<int64_t>(count), std::vector<int64_t>(count)};
   auto read = [](Value input) {
     EventsAttr events = getEvents(input.getType());
     return rowBytes(input, events && !events.getBinary());
@@ -98,7 +99,10 @@ static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &class
       to[unitClass] += amount;
   };
   function.walk([&](Operation *op) {
-    if (auto linear = dyn_cast<LinearOp>(op)) {
+    if (isRowOp(op)) {
+      auto type = cast<RankedTensorType>(op->getResult(0).getType());
+      add(bytes.perUnit, op->getResult(0), type.getNumElements() / type.getShape().back() * 4);
+    } else if (auto linear = dyn_cast<LinearOp>(op)) {
       add(bytes.forward, linear.getResult(), read(linear.getInput()));
     } else if (auto grad = dyn_cast<LinearWeightGradOp>(op)) {
       add(bytes.backward, grad.getGradient(), read(grad.getInput()));
@@ -131,11 +135,12 @@ static PartitionProblem problemFor(const Machine &machine, func::FuncOp function
     request.name = c.name;
     request.units = c.units;
     const UnitBytes &bytes = c.bytes;
-    request.memory = {{"weights", bytes.weights},
-                      {"weight gradients", bytes.gradients},
-                      {"optimizer state", bytes.optimizer},
-                      {"states and histories", bytes.states, 0, true, false},
-                      {"staging copies", 0, std::max(staged.forward[i], staged.backward[i]), true, true}};
+    request.memory = {
+        {"weights", bytes.weights},
+        {"weight gradients", bytes.gradients},
+        {"optimizer state", bytes.optimizer},
+        {"states and histories", bytes.states, 0, true, false},
+        {"staging copies", staged.perUnit[i], std::max(staged.forward[i], staged.backward[i]), true, true}};
     // One entry of a list: an id, and per pair of units a 64-bit load beside the addition; per unit the
     // neuron.
     double perEntry = double(costs.deltaLoad), perUnit = double(costs.loadPair) / 2;

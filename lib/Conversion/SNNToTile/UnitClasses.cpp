@@ -199,6 +199,12 @@ void UnitClasses::number(func::FuncOp function) {
       c.listed += double(events ? std::min<int64_t>(events.getCapacity(), in) : in);
     }
   });
+  function.walk([&](NeuronOp neuron) {
+    auto layer = neuron->getAttrOfType<StringAttr>(kLayerAttr);
+    int number = getClass(neuron.getNext());
+    if (layer && number >= 0 && classes[number].name.empty())
+      classes[number].name = layer.str();
+  });
   for (auto [i, c] : llvm::enumerate(classes))
     if (c.name.empty())
       c.name = "units" + std::to_string(i);
@@ -208,6 +214,15 @@ UnitClasses::UnitClasses(func::FuncOp function) {
   function.walk([&](Operation *op) {
     if (op != function)
       visit(op);
+  });
+  // The gradient of a convolution's matrix is summed up where the matrix is.
+  function.walk([&](ConvKernelGradOp grad) {
+    for (Operation *user : grad.getResult().getUsers())
+      if (isa<SgdOp, AdamOp>(user))
+        for (Operation *reader : user->getOperand(0).getUsers())
+          if (auto matrix = dyn_cast<ConvMatrixOp>(reader);
+              matrix && matrix.getResult().getType() == grad.getGradient().getType())
+            unite(matrix.getResult(), grad.getGradient());
   });
   // What is done at the support of a list is done where its neurons are.
   function.walk([&](Operation *op) {

@@ -185,11 +185,13 @@ private:
       Operation *op = sources[i].getDefiningOp();
       auto linear = dyn_cast_or_null<LinearOp>(op);
       if (!linear) {
-        if (isa_and_nonnull<arith::AddFOp, arith::MulFOp, IntegratorOp>(op))
+        if (isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, SliceOp, ConcatOp, IntegratorOp>(
+                op))
           llvm::append_range(sources, op->getOperands());
         continue;
       }
-      auto weight = dyn_cast<BlockArgument>(linear.getWeight());
+      auto matrix = linear.getWeight().getDefiningOp<ConvMatrixOp>();
+      auto weight = dyn_cast<BlockArgument>(matrix ? matrix.getWeight() : linear.getWeight());
       auto function = weight ? dyn_cast<func::FuncOp>(weight.getOwner()->getParentOp()) : func::FuncOp();
       if (!function)
         continue;
