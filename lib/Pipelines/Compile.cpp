@@ -20,6 +20,7 @@ static void addEvents(OpPassManager &manager, const CompileOptions &options) {
   events.layerActivity.assign(options.layerActivity.begin(), options.layerActivity.end());
   events.capacity.assign(options.capacity.begin(), options.capacity.end());
   events.denseInputs = options.gradients;
+  manager.addNestedPass<func::FuncOp>(snn::createSNNPrepareLayers({options.train}));
   manager.addPass(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(snn::createSNNChooseEvents(events));
   manager.addPass(snn::createSNNVerifyEncoding());

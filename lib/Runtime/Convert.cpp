@@ -30,6 +30,8 @@ static const char *roleName(Role role) {
     return "loss";
   case Role::correct:
     return "count of correct samples";
+  case Role::random:
+    return "random keys";
   }
   return "port";
 }

@@ -127,8 +127,8 @@ static int64_t hostCycles(const Manifest &manifest) {
   double bytes = 0;
   for (const Port &port : manifest.ports) {
     const bool streams = port.role == Role::input || port.role == Role::output || port.role == Role::label ||
-                         port.role == Role::weight || port.role == Role::hyper || port.role == Role::loss ||
-                         port.role == Role::correct;
+                         port.role == Role::weight || port.role == Role::hyper || port.role == Role::random ||
+                         port.role == Role::loss || port.role == Role::correct;
     if (!streams || !moved.insert(port.buffer).second)
       continue;
     double size = double(elementBytes(manifest.buffers[port.buffer].type));

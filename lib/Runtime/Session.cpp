@@ -2,6 +2,7 @@
 // Opening and running programs.
 #include "SessionState.h"
 #include "spikeloom/Runtime/Validate.h"
+#include "spikeloom/Support/Random.h"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -101,7 +102,7 @@ const Port *Session::port(Role role, const std::string &name) const {
 
 const Port *Session::port(const std::string &name) const {
   for (Role role : {Role::input, Role::state, Role::parameter, Role::label, Role::weight, Role::hyper,
-                    Role::output, Role::loss, Role::correct, Role::gradient, Role::optimizer})
+                    Role::random, Role::output, Role::loss, Role::correct, Role::gradient, Role::optimizer})
     if (const Port *found = port(role, name))
       return found;
   return nullptr;
@@ -209,9 +210,25 @@ static Status setHyper(Session &session, const Optimizer &optimizer, int64_t t) 
   return success();
 }
 
+/// Keys for what is drawn at random in step t: a step that is repeated after a restart draws the same.
+static Status setRandom(Session &session, int64_t t) {
+  for (const Port &port : session.manifest().ports) {
+    if (port.role != Role::random)
+      continue;
+    Array values(DataType::f32, port.shape);
+    for (int64_t i = 0; i < elementsOf(port.shape); ++i)
+      values.as<float>()[i] = float(randomKey(t, i));
+    if (Status done = session.set(port, values.view()); !done)
+      return done;
+  }
+  return success();
+}
+
 Status Session::run() {
   if (!state->optimizer.kind.empty()) {
     if (Status done = setHyper(*this, state->optimizer, state->step + 1); !done)
+      return done;
+    if (Status done = setRandom(*this, state->step + 1); !done)
       return done;
   }
   Program &program = state->program;

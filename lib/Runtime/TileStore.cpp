@@ -40,7 +40,7 @@ TileStore::TileStore(Program &program) : program(program), manifest(program.mani
   for (const Port &port : manifest.ports)
     if (port.role == Role::input || port.role == Role::parameter || port.role == Role::optimizer ||
         port.role == Role::label || port.role == Role::weight || port.role == Role::hyper ||
-        (port.role == Role::state && port.pair.empty()))
+        port.role == Role::random || (port.role == Role::state && port.pair.empty()))
       startsFrom[port.buffer] = true;
   for (const Phase &phase : manifest.phases)
     for (const Stage &stage : phase.stages)

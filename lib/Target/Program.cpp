@@ -204,6 +204,7 @@ private:
                     .Case("label", Role::label)
                     .Case("weight", Role::weight)
                     .Case("hyper", Role::hyper)
+                    .Case("random", Role::random)
                     .Case("loss", Role::loss)
                     .Case("correct", Role::correct)
                     .Default(Role::output);

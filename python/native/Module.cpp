@@ -96,6 +96,8 @@ const char *nameOf(Role role) {
     return "weight";
   case Role::hyper:
     return "hyper";
+  case Role::random:
+    return "random";
   case Role::loss:
     return "loss";
   case Role::correct:

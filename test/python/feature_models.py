@@ -10,6 +10,21 @@ from math import prod
 import numpy as np
 
 
+def mix_bits(x: np.ndarray) -> np.ndarray:
+    """The hash of include/spikeloom/Support/Random.h."""
+    x = x ^ (x >> np.uint32(16))
+    x = x * np.uint32(0x7FEB352D)
+    x = x ^ (x >> np.uint32(15))
+    x = x * np.uint32(0x846CA68B)
+    return x ^ (x >> np.uint32(16))
+
+
+def random_keys(step: int, count: int) -> np.ndarray:
+    """What the runtime draws for a training step, counted from 1."""
+    stream = mix_bits(np.array([step], np.uint32))
+    return mix_bits(stream ^ np.arange(count, dtype=np.uint32)) >> np.uint32(8)
+
+
 @dataclass
 class Row:
     """A value of one step: its name in the text, its shape as features, and how PyTorch computes it."""
@@ -36,6 +51,8 @@ class FeatureNet:
     slope: float = 5.0
     seed: int = 0
     values: dict[str, np.ndarray] = field(default_factory=dict)
+    statistics: dict[str, np.ndarray] = field(default_factory=dict)
+    salt: int = 0
     prologue: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
     states: list[tuple[str, str, str, Callable]] = field(default_factory=list)
@@ -63,10 +80,10 @@ class FeatureNet:
         return "%" + name.replace(".", "_")
 
     def emit(self, shape: tuple[int, ...], text: str, evaluate: Callable[[dict], object]) -> Row:
-        """A row of `text` ("snn.op %a ... : types ->" and the result's type is added), evaluated once a step."""
+        """A row of `text`, evaluated once a step; text that ends in ":" or "->" lacks the type of the row."""
         name = self.fresh()
         row = Row(name, shape, lambda env: env.setdefault(name, evaluate(env)) if name not in env else env[name])
-        self.body.append(f"{name} = {text} {self.type(row)}")
+        self.body.append(f"{name} = {text} {self.type(row) if text.endswith((':', '->')) else ''}")
         return row
 
     # Layers.
@@ -216,6 +233,55 @@ class FeatureNet:
             lambda env: function(x.evaluate(env), 1),
         )
 
+    def batch_norm(self, x: Row, name: str) -> Row:
+        """With the statistics of the batch and the positions of a channel; moves the running ones."""
+        import torch
+
+        channels = x.shape[0]
+        scale, shift = (
+            self.parameter(f"{name}.{part}", channels, scale=0.125, offset=0.5) for part in ("scale", "shift")
+        )
+        mean, variance = self.statistic(f"{name}.mean", channels, 0.25), self.statistic(f"{name}.var", channels, 1.5)
+        text = (
+            f"snn.batch_norm {x.name} mean({mean}) variance({variance}) scale({scale}) shift({shift}) "
+            f"{{inner = {x.units // channels}}} : {self.type(x)}, tensor<{channels}xf32>"
+        )
+
+        def evaluate(env: dict):
+            value = x.evaluate(env).reshape(self.batch, channels, -1)
+            normal = torch.nn.functional.batch_norm(
+                value,
+                env[f"{name}.mean"],
+                env[f"{name}.var"],
+                env[f"{name}.scale"],
+                env[f"{name}.shift"],
+                training=True,
+            )
+            return normal.reshape(self.batch, -1)
+
+        return self.emit(x.shape, text, evaluate)
+
+    def statistic(self, name: str, channels: int, value: float) -> str:
+        self.statistics[name] = np.full(channels, value, np.float32)
+        return "%" + name.replace(".", "_")
+
+    def dropout(self, x: Row, rate: float, hold: bool = False) -> Row:
+        import torch
+
+        self.salt += 1
+        salt = self.salt
+
+        def evaluate(env: dict):
+            keys = random_keys(1, self.batch if hold else self.steps * self.batch)
+            if not hold:
+                keys = keys.reshape(self.steps, self.batch)[env["t"]]
+            stream = mix_bits(keys ^ np.uint32(salt))[:, None]
+            kept = mix_bits(stream ^ np.arange(x.units, dtype=np.uint32)) >> np.uint32(8) >= round(rate * 2**24)
+            return torch.where(torch.tensor(kept), x.evaluate(env) / (1 - rate), 0.0)
+
+        held = ", hold" if hold else ""
+        return self.emit(x.shape, f"snn.dropout {x.name} {{rate = {rate} : f32{held}}} : {self.type(x)}", evaluate)
+
     def spikes(self, x: Row, decay: float = 0.875) -> Row:
         """A leaky neuron that subtracts its threshold of 1 at once."""
         k = len(self.states)
@@ -244,6 +310,11 @@ class FeatureNet:
             arguments.append(
                 f"%{name.replace('.', '_')}: tensor<{shape}xf32> "
                 f'{{snn.name = "{name}", snn.kind = #snn.kind<parameter>, snn.trainable}}'
+            )
+        for name, value in self.statistics.items():
+            arguments.append(
+                f"%{name.replace('.', '_')}: tensor<{value.size}xf32> "
+                f'{{snn.name = "{name}", snn.kind = #snn.kind<parameter>}}'
             )
         states = []
         for k, (state, _, kind, _) in enumerate(self.states):
@@ -283,11 +354,14 @@ func.func @main({", ".join(arguments)}) -> ({stacked} {{snn.name = "out"}}) {{
                 return gradient / (1 + slope * u.abs()) ** 2
 
         values = {name: torch.tensor(value, requires_grad=True) for name, value in self.values.items()}
+        statistics = {name: torch.tensor(value) for name, value in self.statistics.items()}
         membranes = [torch.zeros(self.batch, units) for *_, units in self.states]
         total = 0
         for t in range(self.steps):
             env = {
                 **values,
+                **statistics,
+                "t": t,
                 "x": torch.tensor(self.x[t]),
                 "states": membranes,
                 "next": list(membranes),
@@ -297,6 +371,7 @@ func.func @main({", ".join(arguments)}) -> ({stacked} {{snn.name = "out"}}) {{
             membranes = env["next"]
         loss = torch.nn.functional.cross_entropy(total, torch.tensor(self.labels).long())
         loss.backward()
+        self.moved = {name: value.numpy() for name, value in statistics.items()}
         return loss.item(), {name: value.grad.numpy() for name, value in values.items()}
 
 
@@ -367,6 +442,26 @@ def attention() -> tuple[FeatureNet, Row]:
     return net, net.softmax(net.linear(net.spikes(hidden, decay=0.96875), "fc2", 4), log=True)
 
 
+def batch_normalisation() -> tuple[FeatureNet, Row]:
+    net = FeatureNet(input_shape=(10,), seed=11, batch=6)
+    hidden = net.spikes(net.batch_norm(net.linear(net.input, "fc1", 8), "norm"))
+    return net, net.spikes(net.linear(hidden, "fc2", 4))
+
+
+def batch_normalisation_of_channels() -> tuple[FeatureNet, Row]:
+    net = FeatureNet(seed=12)
+    hidden = net.spikes(net.batch_norm(net.conv(net.input, "conv1", 3, (3, 3)), "norm1"))
+    hidden = net.spikes(net.batch_norm(net.conv(hidden, "conv2", 4, (2, 2)), "norm2"))
+    return net, net.spikes(net.linear(hidden, "fc", 4))
+
+
+def dropped() -> tuple[FeatureNet, Row]:
+    net = FeatureNet(input_shape=(16,), seed=13)
+    hidden = net.dropout(net.spikes(net.linear(net.input, "fc1", 24)), 0.5)
+    hidden = net.spikes(net.dropout(net.linear(hidden, "fc2", 16), 0.25, hold=True))
+    return net, net.spikes(net.linear(hidden, "fc3", 4))
+
+
 NETS = {
     "conv2d, stride, padding, bias": conv2d,
     "conv2d, groups, dilation": conv2d_groups,
@@ -378,4 +473,7 @@ NETS = {
     "concatenation": concatenation,
     "parts of rows": parts,
     "softmax": attention,
+    "batch norm": batch_normalisation,
+    "batch norm of channels": batch_normalisation_of_channels,
+    "dropout": dropped,
 }

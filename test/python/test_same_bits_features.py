@@ -20,7 +20,7 @@ def test_one_training_step(name: str, tmp_path) -> None:
     net, output = NETS[name]()
     model, weights, x, labels = (tmp_path / file for file in ("m.mlir", "w.safetensors", "x.npy", "y.npy"))
     model.write_text(net.mlir(output))
-    save_file(net.values, weights)
+    save_file({**net.values, **net.statistics}, weights)
     np.save(x, net.x)
     np.save(labels, net.labels)
     arguments = ["--train", "--machine=tiny", f"--surrogate=fast_sigmoid:{net.slope}"]
@@ -39,3 +39,5 @@ def test_one_training_step(name: str, tmp_path) -> None:
             gradient = np.load(expected / f"{parameter}.grad.npy")
             np.testing.assert_array_equal(found[parameter], gradient, err_msg=f"{engine}: gradient of {parameter}")
             np.testing.assert_array_equal(new[parameter], np.load(expected / f"{parameter}.npy"), err_msg=engine)
+        for statistic in net.statistics:
+            np.testing.assert_array_equal(new[statistic], np.load(expected / f"{statistic}.npy"), err_msg=engine)

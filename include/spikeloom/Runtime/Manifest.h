@@ -155,7 +155,21 @@ struct Phase {
   std::vector<HostSet> hostOrder;
 };
 
-enum class Role { input, output, parameter, state, gradient, optimizer, label, weight, hyper, loss, correct };
+/// `random` are keys that the session draws for every training step.
+enum class Role {
+  input,
+  output,
+  parameter,
+  state,
+  gradient,
+  optimizer,
+  label,
+  weight,
+  hyper,
+  loss,
+  correct,
+  random
+};
 
 /// A buffer that people name.
 struct Port {

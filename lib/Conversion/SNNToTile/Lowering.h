@@ -58,7 +58,7 @@ bool isExchanged(mlir::OpOperand &use);
 bool isReduction(mlir::Operation *op);
 /// What an operation adds to in place: the accumulator of a sum over samples; null for all others.
 mlir::Value accumulatorOf(mlir::Operation *op);
-/// The units' part of a sum over samples and units: begins anew whenever it runs.
+/// The units' part of a sum over samples and units, or a sum within a step: begins anew whenever it runs.
 bool isPartialSum(mlir::Operation *op);
 /// Arithmetic on one number for each unit, or on a scalar: no samples are gone through.
 bool isPerUnit(mlir::Operation *op);

@@ -32,6 +32,8 @@ bool spikeloom::isExchanged(OpOperand &use) {
     return true; // one number for all units
   if (auto broadcast = dyn_cast<BroadcastOp>(op))
     return rankOf(broadcast.getInput()) == 2;
+  if (auto dropout = dyn_cast<DropoutOp>(op))
+    return use.get() == dropout.getKey();
   if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
     // Read at the entries of a list, before the units are gone through.
     return use.get() == adjoint.getSpikeCotangent() && getEvents(adjoint.getCompared().getType());

@@ -2,6 +2,7 @@
 // Sums over samples that grow in place: gradients of parameters, over the steps of a scan and from one scan
 // to the next.
 #include "Lowering.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace spikeloom;
@@ -17,7 +18,11 @@ Value spikeloom::accumulatorOf(Operation *op) {
 }
 
 bool spikeloom::isPartialSum(Operation *op) {
-  return isa<BatchSumOp>(op) && llvm::all_of(op->getUses(), [](OpOperand &use) {
+  auto sum = dyn_cast<BatchSumOp>(op);
+  // Statistics of a step, not a sum that grows from step to step.
+  if (sum && op->getParentOfType<ScanOp>() && matchPattern(sum.getAccumulator(), m_AnyZeroFloat()))
+    return true;
+  return sum && llvm::all_of(op->getUses(), [](OpOperand &use) {
            return isa<BatchSumOp>(use.getOwner()) && use.getOperandNumber() == 0;
          });
 }

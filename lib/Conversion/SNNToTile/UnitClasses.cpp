@@ -75,6 +75,7 @@ void UnitClasses::visit(Operation *op) {
         for (Value value : optimizer->getResults())
           unite(optimizer->getOperand(0), value);
       })
+      .Case([&](DropoutOp dropout) { unite(dropout.getInput(), dropout.getResult()); })
       .Case([&](BroadcastOp broadcast) {
         if (cast<RankedTensorType>(broadcast.getInput().getType()).getRank() == 1)
           unite(broadcast.getInput(), broadcast.getResult());

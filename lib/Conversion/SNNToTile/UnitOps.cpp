@@ -365,6 +365,7 @@ void UnitStageEmitter::emitOp(Operation *op) {
               Value column = b.argument(storage, View::broadcast, Access::read, {batch, 1});
               return Scalars{b.load(column, at(storage, {sample, b.index(0)}))};
             })
+            .Case([&](DropoutOp dropout) { return Scalars{emitDropout(dropout, k)}; })
             .Case([&](math::ExpOp exp) { return Scalars{polynomialExp(math, unit(exp.getOperand(), k))}; })
             .Case([&](math::LogOp log) { return Scalars{polynomialLog(math, unit(log.getOperand(), k))}; })
             .Case(

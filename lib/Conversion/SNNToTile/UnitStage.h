@@ -50,6 +50,7 @@ private:
   Scalars emitAdjoint(snn::NeuronAdjointOp op, unsigned k);
   mlir::Value emitSurrogate(snn::SurrogateAttr surrogate, mlir::Value distance);
   mlir::Value emitCompare(snn::Comparison cmp, mlir::Value a, mlir::Value b);
+  mlir::Value emitDropout(snn::DropoutOp op, unsigned k);
   /// What an adjoint takes from its list entries: per unit, filled before the units are gone through.
   void emitEntries(snn::NeuronAdjointOp op);
   void emitEntries(snn::ExpandOp op);

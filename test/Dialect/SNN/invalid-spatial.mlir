@@ -158,3 +158,43 @@ func.func @f(%x: tensor<5x4x48xf32>) {
   %a = snn.softmax %x : tensor<5x4x48xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<4x12xf32>, %c: tensor<3xf32>) {
+  // expected-error @+1 {{attribute 'inner' must divide the 12 elements of a row, found 5}}
+  %y = snn.batch_norm %x mean(%c) variance(%c) scale(%c) shift(%c) {inner = 5} : tensor<4x12xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x12xf32>, %c: tensor<3xf32>) {
+  // expected-error @+1 {{mean must have shape [12], found 'tensor<3xf32>'}}
+  %y = snn.batch_norm %x mean(%c) variance(%c) scale(%c) shift(%c) : tensor<4x12xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x12xf32>, %c: tensor<12xf32>) {
+  // expected-error @+1 {{attribute 'momentum' must lie in [0, 1], found 2.0}}
+  %y = snn.batch_norm %x mean(%c) variance(%c) scale(%c) shift(%c) {momentum = 2.0 : f32} : tensor<4x12xf32>, tensor<12xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x12xf32>) {
+  // expected-error @+1 {{attribute 'rate' must lie in [0, 1), found 1.0}}
+  %y = snn.dropout %x {rate = 1.0 : f32} : tensor<4x12xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x12xf32>, %k: tensor<3x1xf32>) {
+  // expected-error @+1 {{key must have shape [4, 1], found 'tensor<3x1xf32>'}}
+  %y = snn.dropout %x key(%k : tensor<3x1xf32>) {rate = 0.5 : f32} : tensor<4x12xf32>
+  return
+}

@@ -40,3 +40,14 @@ func.func @channels(%b: tensor<8xf32>, %x: tensor<4x10xf32>) -> tensor<4x10xf32>
   %g = snn.softmax_adjoint %y, %l {log} : tensor<4x10xf32>
   return %g : tensor<4x10xf32>
 }
+
+// CHECK-LABEL: func.func @layers
+func.func @layers(%x: tensor<4x12xf32>, %c: tensor<3xf32>, %k: tensor<4x1xf32>) -> tensor<4x12xf32> {
+  // CHECK: snn.batch_norm %{{.*}} mean(%{{.*}}) variance(%{{.*}}) scale(%{{.*}}) shift(%{{.*}}) {inner = 4 : i64} : tensor<4x12xf32>, tensor<3xf32>
+  %y = snn.batch_norm %x mean(%c) variance(%c) scale(%c) shift(%c) {inner = 4} : tensor<4x12xf32>, tensor<3xf32>
+  // CHECK: snn.dropout %{{.*}} {hold, rate = 5.000000e-01 : f32} : tensor<4x12xf32>
+  %d = snn.dropout %y {rate = 0.5 : f32, hold} : tensor<4x12xf32>
+  // CHECK: snn.dropout %{{.*}} key(%{{.*}} : tensor<4x1xf32>) {rate = 2.500000e-01 : f32, salt = 3 : i64} : tensor<4x12xf32>
+  %e = snn.dropout %d key(%k : tensor<4x1xf32>) {rate = 0.25 : f32, salt = 3} : tensor<4x12xf32>
+  return %e : tensor<4x12xf32>
+}

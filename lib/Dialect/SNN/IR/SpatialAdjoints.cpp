@@ -60,6 +60,29 @@ LogicalResult FoldOp::buildAdjoint(AdjointContext &context) {
   return success();
 }
 
+LogicalResult DropoutOp::buildAdjoint(AdjointContext &context) {
+  if (context.needs(getInput())) {
+    Value key = getKey() ? context.taped(getKey()) : Value();
+    context.add(getInput(), DropoutOp::create(context.builder(), getLoc(), getInput().getType(),
+                                              context.cotangent(getResult()), key, getRateAttr(),
+                                              getSaltAttr(), getHoldAttr()));
+  }
+  return success();
+}
+
+/// Every sample adds to the sum of its unit.
+LogicalResult BatchSumOp::buildAdjoint(AdjointContext &context) {
+  Value gradient = context.cotangent(getResult());
+  context.add(getAccumulator(), gradient);
+  if (!context.needs(getValue()))
+    return success();
+  auto type = cast<RankedTensorType>(getValue().getType());
+  if (type.getRank() != 2)
+    return emitOpError("has no adjoint for a value of shape [N]");
+  context.add(getValue(), BroadcastOp::create(context.builder(), getLoc(), type, gradient));
+  return success();
+}
+
 LogicalResult SoftmaxOp::buildAdjoint(AdjointContext &context) {
   if (context.needs(getInput()))
     context.add(getInput(), SoftmaxAdjointOp::create(context.builder(), getLoc(), getInput().getType(),

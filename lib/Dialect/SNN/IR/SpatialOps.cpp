@@ -3,6 +3,8 @@
 #include "Verify.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace spikeloom::snn;
 
@@ -233,6 +235,35 @@ LogicalResult FoldOp::verify() {
     return emitOpError("attribute 'inner' must divide the ")
            << units << " elements of a row, found " << inner;
   return checkRowsOf(*this, getResult(), getInput(), units / inner);
+}
+
+LogicalResult BatchNormOp::verify() {
+  int64_t inner = getInner();
+  if (failed(checkInner(*this, inner)) || failed(checkMatrix(*this, "input", getInput())) ||
+      failed(checkDense(*this, "input", getInput())))
+    return failure();
+  int64_t units = getInput().getType().getDimSize(1);
+  if (units % inner != 0)
+    return emitOpError("attribute 'inner' must divide the ")
+           << units << " elements of a row, found " << inner;
+  if (!(getMomentum().convertToFloat() >= 0 && getMomentum().convertToFloat() <= 1))
+    return emitOpError("attribute 'momentum' must lie in [0, 1], found ") << getMomentum().convertToFloat();
+  return checkShape(*this, "mean", getMean(), {units / inner});
+}
+
+int64_t DropoutOp::getThreshold() { return std::llround(getRate().convertToDouble() * (1 << 24)); }
+float DropoutOp::getFactor() { return 1.0f / (1.0f - getRate().convertToFloat()); }
+
+LogicalResult DropoutOp::verify() {
+  if (failed(checkMatrix(*this, "input", getInput())) || failed(checkDense(*this, "input", getInput())))
+    return failure();
+  if (!(getRate().convertToFloat() >= 0 && getRate().convertToFloat() < 1))
+    return emitOpError("attribute 'rate' must lie in [0, 1), found ") << getRate().convertToFloat();
+  if (!getKey())
+    return success();
+  if (failed(checkDense(*this, "key", getKey())))
+    return failure();
+  return checkShape(*this, "key", getKey(), {getInput().getType().getDimSize(0), 1});
 }
 
 LogicalResult SoftmaxOp::verify() { return checkRows(*this, "input", getInput()); }

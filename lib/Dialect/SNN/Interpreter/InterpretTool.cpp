@@ -7,6 +7,7 @@
 #include "spikeloom/Pipelines/Registration.h"
 #include "spikeloom/Runtime/Npy.h"
 #include "spikeloom/Runtime/Safetensors.h"
+#include "spikeloom/Support/Random.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -133,6 +134,12 @@ static Result<TensorPtr> argumentValue(func::FuncOp function, unsigned index, Gi
   if (kind && kind.getValue() == ArgumentKind::hyper)
     if (TensorPtr hyper = firstHyper(function))
       return hyper;
+  if (kind && kind.getValue() == ArgumentKind::random) { // those of the first step
+    auto keys = std::make_shared<Tensor>(shape);
+    for (int64_t i = 0; i < keys->elements(); ++i)
+      keys->data[i] = float(spikeloom::randomKey(1, i));
+    return TensorPtr(keys);
+  }
   return Error{"argument '" + text + "' has no value; give --input " + text + "=FILE.npy"};
 }
 

@@ -4,7 +4,9 @@
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
 #include "spikeloom/Dialect/SNN/Interpreter/Interpreter.h"
 #include "spikeloom/Support/Polynomials.h"
+#include "spikeloom/Support/Random.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace spikeloom::snn;
@@ -111,6 +113,35 @@ static Tensor softmaxAdjoint(const Tensor &gradient, const Tensor &output, bool 
   return result;
 }
 
+static Tensor batchNorm(BatchNormOp op, const Tensor &input, const Tensor &mean, const Tensor &variance,
+                        const Tensor &scale, const Tensor &shift) {
+  Tensor result(input.shape);
+  int64_t inner = op.getInner();
+  float epsilon = op.getEpsilon().convertToFloat();
+  for (int64_t n = 0; n < input.units(); ++n) {
+    int64_t c = n / inner;
+    float sum = variance.data[c] + epsilon, factor = scale.data[c] / std::sqrt(sum);
+    for (int64_t b = 0; b < input.numRows(); ++b) {
+      float distance = input.row(b)[n] - mean.data[c], scaled = distance * factor;
+      result.row(b)[n] = scaled + shift.data[c];
+    }
+  }
+  return result;
+}
+
+static Tensor dropout(DropoutOp op, const Tensor &input, const Tensor *key) {
+  if (!key)
+    return input;
+  spikeloom::BitOps bits;
+  Tensor result(input.shape);
+  for (int64_t b = 0; b < input.numRows(); ++b)
+    for (int64_t n = 0; n < input.units(); ++n)
+      if (spikeloom::drawUnit(bits, uint32_t(key->data[b]), uint32_t(op.getSalt()), uint32_t(n)) >=
+          op.getThreshold())
+        result.row(b)[n] = input.row(b)[n] * op.getFactor();
+  return result;
+}
+
 LogicalResult Interpreter::evaluateSpatial(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](SliceOp o) { return set(o.getResult(), slice(o, valueOf(o.getInput()))), success(); })
@@ -147,6 +178,15 @@ LogicalResult Interpreter::evaluateSpatial(Operation *op) {
         return set(o.getResult(),
                    softmaxAdjoint(valueOf(o.getGradient()), valueOf(o.getOutput()), o.getLog())),
                success();
+      })
+      .Case([&](BatchNormOp o) {
+        return set(o.getResult(),
+                   batchNorm(o, valueOf(o.getInput()), valueOf(o.getMean()), valueOf(o.getVariance()),
+                             valueOf(o.getScale()), valueOf(o.getShift()))),
+               success();
+      })
+      .Case([&](DropoutOp o) {
+        return set(o.getResult(), dropout(o, valueOf(o.getInput()), optionalValueOf(o.getKey()))), success();
       })
       .Default([](Operation *) { return failure(); });
 }

@@ -185,8 +185,8 @@ private:
       Operation *op = sources[i].getDefiningOp();
       auto linear = dyn_cast_or_null<LinearOp>(op);
       if (!linear) {
-        if (isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, SliceOp, ConcatOp, IntegratorOp>(
-                op))
+        if (isa_and_nonnull<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::MaximumFOp, DropoutOp,
+                            SliceOp, ConcatOp, IntegratorOp>(op))
           llvm::append_range(sources, op->getOperands());
         continue;
       }

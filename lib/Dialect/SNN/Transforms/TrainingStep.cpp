@@ -141,7 +141,7 @@ private:
                     {named(kNameAttr, name + ".grad"), named(kRoleAttr, "gradient"), named(kOfAttr, name)});
     }
     for (auto [i, value] : llvm::enumerate(end.getOperands()))
-      if (function.getResultAttr(i, kStateAttr))
+      if (function.getResultAttr(i, kStateAttr) || function.getResultAttr(i, kUpdateAttr))
         states.add(value, function.getResultAttrDict(i).getValue());
     for (Results *list : {&states, &gradients}) {
       llvm::append_range(results.values, list->values);

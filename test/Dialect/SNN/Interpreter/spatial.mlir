@@ -82,3 +82,21 @@ func.func @softmax() {
   snn.check_close %gl, %gl_ {tolerance = 1.0e-6 : f32} : tensor<2x3xf32>
   return
 }
+
+// CHECK: ok layers
+func.func @layers() {
+  %x = arith.constant dense<[[1.0, 2.0, 3.0, 4.0]]> : tensor<1x4xf32>
+  %m = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %v = arith.constant dense<[3.0, 15.0]> : tensor<2xf32>
+  %y = snn.batch_norm %x mean(%m) variance(%v) scale(%m) shift(%m) {inner = 2, epsilon = 1.0 : f32} : tensor<1x4xf32>, tensor<2xf32>
+  %y_ = arith.constant dense<[[1.0, 1.5, 2.5, 3.0]]> : tensor<1x4xf32>
+  snn.check_equal %y, %y_ : tensor<1x4xf32>
+  %same = snn.dropout %x {rate = 0.5 : f32} : tensor<1x4xf32>
+  snn.check_equal %same, %x : tensor<1x4xf32>
+  // The draws of key 7, salt 1: 0x0661e4, 0x663a98, 0x9250b6, 0x2f862f.
+  %key = arith.constant dense<7.0> : tensor<1x1xf32>
+  %d = snn.dropout %x key(%key : tensor<1x1xf32>) {rate = 0.5 : f32, salt = 1} : tensor<1x4xf32>
+  %d_ = arith.constant dense<[[0.0, 0.0, 6.0, 0.0]]> : tensor<1x4xf32>
+  snn.check_equal %d, %d_ : tensor<1x4xf32>
+  return
+}

@@ -76,7 +76,7 @@ def SNN_SurrogateAttr : SNN_Attr<"Surrogate", "surrogate"> {
 
 def SNN_ArgumentKind : SNN_Enum<"ArgumentKind", "what a model's argument is", [
     I32EnumAttrCase<"input", 0>, I32EnumAttrCase<"parameter", 1>, I32EnumAttrCase<"state", 2>,
-    I32EnumAttrCase<"label", 3>, I32EnumAttrCase<"weight", 4>, I32EnumAttrCase<"hyper", 5>,
+    I32EnumAttrCase<"label", 3>, I32EnumAttrCase<"weight", 4>, I32EnumAttrCase<"hyper", 5>, I32EnumAttrCase<"random", 7>,
     I32EnumAttrCase<"optimizer", 6>]>;
 def SNN_ArgumentKindAttr : EnumAttr<SNN_Dialect, SNN_ArgumentKind, "kind"> { let assemblyFormat = "`<` $value `>`"; }
 

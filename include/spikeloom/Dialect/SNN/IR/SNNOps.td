@@ -129,7 +129,7 @@ def SNN_LinearWeightGradOp : SNN_Op<"linear_weight_grad", [Pure, AllTypesMatch<[
   let hasVerifier = 1;
 }
 
-def SNN_BatchSumOp : SNN_Op<"batch_sum", [Pure, AllTypesMatch<["accumulator", "result"]>]> {
+def SNN_BatchSumOp : SNN_Op<"batch_sum", [Pure, SNN_Differentiable, AllTypesMatch<["accumulator", "result"]>]> {
   let summary = "sums a value over the samples of a batch, onto an accumulator";
   let description = [{
     `result[n] = accumulator[n] + sum over b of value[b, n]`, b ascending, each added in turn: the gradient of a

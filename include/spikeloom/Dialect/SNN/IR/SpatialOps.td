@@ -151,4 +151,58 @@ def SNN_SoftmaxAdjointOp : SNN_Op<"softmax_adjoint", [Pure, SameOperandsAndResul
   let hasVerifier = 1;
 }
 
+def SNN_BatchNormOp : SNN_Op<"batch_norm", [
+    Pure, AllTypesMatch<["input", "result"]>, AllTypesMatch<["mean", "variance", "scale", "shift"]>]> {
+  let summary = "normalisation of every channel by its mean and variance";
+  let description = [{
+    A row is viewed as C channels of `inner` units. With the running statistics: `f_c = scale_c / sqrt(variance_c +
+    epsilon)`, `y = (x - mean_c) * f_c + shift_c`. That is what inference computes.
+
+    A training step takes the mean and the variance over the batch and the units of the channel, in every step
+    of time, and moves the running statistics, which must be parameters of `@main`: `mean' = mean * (1 - momentum) +
+    batch mean * momentum`, the variance likewise, times n / (n - 1) for n values (as in PyTorch).
+    `snn-prepare-layers` writes either as arithmetic.
+
+    Example: `%y = snn.batch_norm %x mean(%m) variance(%v) scale(%g) shift(%b) {inner = 196} : tensor<48x1568xf32>, tensor<8xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input, SNN_Tensor:$mean, SNN_Tensor:$variance, SNN_Tensor:$scale, SNN_Tensor:$shift,
+      DefaultValuedAttr<I64Attr, "1">:$inner, DefaultValuedAttr<F32Attr, "1e-5f">:$epsilon,
+      DefaultValuedAttr<F32Attr, "0.1f">:$momentum);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `mean` `(` $mean `)` `variance` `(` $variance `)` `scale` `(` $scale `)` `shift` `(` $shift `)` attr-dict
+    `:` type($input) `,` type($mean)
+  }];
+  let extraClassDeclaration = [{
+    /// Values of a channel in a batch.
+    int64_t getCount() { return getInput().getType().getDimSize(0) * int64_t(getInner()); }
+  }];
+  let hasVerifier = 1;
+}
+
+def SNN_DropoutOp : SNN_Op<"dropout", [Pure, SNN_Differentiable, AllTypesMatch<["input", "result"]>]> {
+  let summary = "sets random units to zero in training";
+  let description = [{
+    Without a key it is its operand: inference. With a key (`[B, 1]`, whole numbers below 2^24 that the host draws
+    anew for every training step, and unless `hold` for every step of time) unit n of sample b is kept where
+    `draw >= round(rate * 2^24)`, and is then multiplied by 1 / (1 - rate); else it is +0. With `mix` the
+    32-bit hash of Support/Random.h: `draw = mix(mix(key_b ^ salt) ^ n) >> 8`.
+
+    `snn-prepare-layers` gives keys and salts in a training step and removes the operation otherwise.
+
+    Example: `%y = snn.dropout %x key(%k : tensor<48x1xf32>) {rate = 0.5 : f32, salt = 3} : tensor<48x128xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$input, Optional<SNN_Tensor>:$key, F32Attr:$rate, DefaultValuedAttr<I64Attr, "0">:$salt,
+                       UnitAttr:$hold);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$input (`key` `(` $key^ `:` type($key) `)`)? attr-dict `:` type($input)";
+  let extraClassDeclaration = [{
+    /// Draws below this number drop the unit.
+    int64_t getThreshold();
+    /// What the units that are kept are multiplied with.
+    float getFactor();
+  }];
+  let hasVerifier = 1;
+}
+
 #endif

@@ -5,6 +5,19 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SNNPrepareLayers : Pass<"snn-prepare-layers", "::mlir::func::FuncOp"> {
+  let summary = "write layers that differ between training and inference as what they do there";
+  let description = [{
+    Inference: `snn.batch_norm` becomes arithmetic with the running statistics, `snn.dropout` its operand.
+
+    Training: `snn.batch_norm` takes the statistics of the batch; the running ones become states of its scan that
+    start from the parameters, and results of the function that replace them (`snn.update`). `snn.dropout` gets keys:
+    arguments of the function (`#snn.kind<random>`) that the host draws for every training step.
+  }];
+  let options = [Option<"train", "train", "bool", "false", "Whether a training step follows">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
 def SNNChooseEvents : Pass<"snn-choose-events", "::mlir::func::FuncOp"> {
   let summary = "turn spikes that feed synapses into event tensors of a chosen capacity";
   let description = [{
