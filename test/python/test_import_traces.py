@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from graph_maker import B, Graph, N, T, close, messages, run_trace, traced
 from spikeloom.importers.onnx_graph import load_graph
 from spikeloom.importers.problems import ProblemList
+from spikeloom.importers.tracing import trace_graph
 
 DATA = Path(__file__).parent / "data"
 FILES = sorted(p.stem for p in DATA.glob("*.onnx") if "inhibition" not in p.stem)
@@ -201,6 +202,18 @@ def test_loop_without_end(path):
     first = g.node("Gather", x, g.constant(np.int64(0)))
     (message,) = messages(g, path, g.node("Loop", "", "true", first, body=step))
     assert "node 'n1': Loop has neither a trip count nor a condition that changes" in message
+
+
+def test_a_state_whose_next_value_is_smaller_than_declared(path):
+    g = Graph()
+    v = g.node("Slice", g.node("Add", g.input("v", B, N), g.input("x", B, N)), g.ints(0), g.ints(4), g.ints(1))
+    g.save(path, v)
+    model = onnx.load(path)
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info(v, TensorProto.FLOAT, [B, N]))
+    onnx.save(model, path)
+    problems = ProblemList()
+    assert trace_graph(load_graph(str(path), problems), problems, state={"v": v}) is None
+    assert "state 'v' has 6 values a sample, its output 'v1_0' has 4" in str(problems.items[0])
 
 
 def test_loop_of_too_many_iterations(path):

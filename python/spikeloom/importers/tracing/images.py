@@ -97,8 +97,11 @@ def _conv(t: Tracer, node: Node, values: list):
         raise Unsupported(f"Conv: the input has {channels} channels, the weights {list(weight.value.shape)} in "
                           f"{groups} groups expect {weight.value.shape[1] * groups}")
     params = {"weight": t.weight(weight, "conv", lambda: t.table.make(weight, weight.value, True, node.source))}
+    if bias is not None and bias.value.shape != (weight.value.shape[0],):
+        raise Unsupported(f"Conv: the bias has shape {list(bias.value.shape)}, the weights give "
+                          f"{weight.value.shape[0]} channels")
     if bias is not None:
-        params["bias"] = t.table.make(bias, bias.value.reshape(-1), True, node.source)
+        params["bias"] = t.table.make(bias, bias.value, True, node.source)
     window = _window(node, [x.cells.shape[a] for a in axes[1:]], kernel)
     return _convolved(t, x, axes, window, params, groups)
 

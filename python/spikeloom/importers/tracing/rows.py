@@ -40,12 +40,16 @@ class Rows:
 
     def whole(self, cells: np.ndarray) -> Value | None:
         """The row that consists of exactly these elements, if there is one."""
+        if not cells.size:
+            return None
         value = self.first(cells)
         return value if cells.size == value.width and np.array_equal(cells, self._cells[id(value)]) else None
 
     def value(self, cells: np.ndarray) -> Value:
         """A row of the given elements: one that exists, a part of one, or parts of several side by side."""
         cells = cells.reshape(-1)
+        if not cells.size:
+            raise Unsupported("a value without elements is used")
         found = self.whole(cells)
         if found is not None:
             return found

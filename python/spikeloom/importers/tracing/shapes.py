@@ -267,6 +267,7 @@ def map_rows(t: Tracer, x: Tensor, features: list[int], function: Callable[[Valu
     table = x.cells.transpose(order)
     dims = list(table.shape[lead:])
     wanted = dims_of(dims)
+    check_size(prod(table.shape[:lead]) * prod(wanted))
     cells = np.empty([*table.shape[:lead], *wanted], np.int64)
     for index in np.ndindex(*table.shape[:lead]):
         cells[index] = t.rows.cells(function(t.rows.value(table[index]), dims)).reshape(wanted)

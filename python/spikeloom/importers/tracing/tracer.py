@@ -52,6 +52,8 @@ class Tracer:
         outputs = [self._output(p.name, env.get(p.name, Poison()), length, bool(pairs)) for p in self.graph.outputs]
         if self.problems.has_errors or not all(o.rows for o in outputs):
             return None
+        if not self._fit(inputs, outputs, pairs):
+            return None
         ops = _live(self.builder.ops, [v for o in outputs for v in o.rows])
         return Trace(self.graph.name or "main", self.batch, inputs, outputs, ops, dict(pairs))
 
@@ -72,6 +74,16 @@ class Tracer:
         kind = "i1" if layout.dtype == "bool" else "int" if "int" in layout.dtype else "f32"
         env[layout.name] = Tensor(cells, steps, batch, self.batch, layout.fold, kind)
         return TraceInput(layout.name, rows, layout.axes, layout.shape)
+
+    def _fit(self, inputs: list[TraceInput], outputs: list[TraceOutput], pairs: dict[str, str]) -> bool:
+        """Whether states and their next values have one size, whatever the file declares."""
+        widths = {o.name: o.rows[0].width for o in outputs}
+        for state in (i for i in inputs if i.name in pairs):
+            width, found = state.rows[0].width, widths[pairs[state.name]]
+            if width != found:
+                self.problems.error(f"state '{state.name}' has {width} values a sample, its output "
+                                    f"'{pairs[state.name]}' has {found}")
+        return not self.problems.has_errors
 
     def execute(self, nodes: list[Node], env: MutableMapping) -> None:
         """Runs nodes in order; `env` maps ONNX value names to Tensor, Const, list (a sequence) or Poison."""
