@@ -260,20 +260,21 @@ class Session:
             self.native.set(name, np.ascontiguousarray(flat))
         return self.info.batch if samples is None else samples
 
-    def run(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, x: np.ndarray | Mapping[str, np.ndarray], *, as_rows: bool = False) -> dict[str, np.ndarray]:
         """Run inference.
 
         Args:
             x: the input ``[T, b, ...]``, or inputs and states by name; ``b`` up to the program's batch.
+            as_rows: give outputs time-major, as the program has them, where the model's file has another order.
 
         Returns:
             Outputs by name: sequences ``[T, b, ...]``, states after the last step ``[b, ...]``.
         """
         samples = self.set_inputs(x)
         self.native.run()
-        return self.outputs(samples)
+        return self.outputs(samples, as_rows=as_rows)
 
-    def outputs(self, samples: int) -> dict[str, np.ndarray]:
+    def outputs(self, samples: int, *, as_rows: bool = False) -> dict[str, np.ndarray]:
         """Return the outputs of the last run for its first ``samples`` samples."""
         result = {}
         for port in self.info.results:
@@ -281,7 +282,8 @@ class Session:
             axis = batch_axis(port.shape, self.info)
             if axis is not None and samples < array.shape[axis]:
                 array = array[(slice(None),) * axis + (slice(samples),)]
-            result[port.name] = Layout(port.axes, self.info.steps).array(array) if port.axes else array
+            keeps = as_rows or not port.axes
+            result[port.name] = array if keeps else Layout(port.axes, self.info.steps).array(array)
         return result
 
     def step(

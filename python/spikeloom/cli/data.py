@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import Samples, check_finite, check_numbers, event_samples, load_array
 from ..encoding import Encoder
 from ..errors import UsageError, UserError
+from ..layout import Layout
 from ..session import Info, Port, batch_axis
 
 
@@ -180,12 +181,15 @@ def bind_inputs(given: list[GivenInput], info: Info, options: argparse.Namespace
         what = f"input '{name}'"
         check_numbers(item.array, what)
         check_finite(item.array, what)
-        axis = _sample_axis(item.array, port, info, options, what)
+        array = item.array
+        if port.axes and Layout(port.axes, info.steps).fits(array.shape):
+            array = Layout(port.axes, info.steps).rows(array)
+        axis = _sample_axis(array, port, info, options, what)
         if axis is not None:
-            if count is not None and item.array.shape[axis] != count:
-                raise UserError(f"{what} has {item.array.shape[axis]} samples, another input has {count}")
-            count = item.array.shape[axis]
-        bound.append((port, item.array, axis))
+            if count is not None and array.shape[axis] != count:
+                raise UserError(f"{what} has {array.shape[axis]} samples, another input has {count}")
+            count = array.shape[axis]
+        bound.append((port, array, axis))
     missing = [port.name for port in info.of_role("input") if all(port.name != b.name for b, _, _ in bound)]
     if missing:
         raise UserError(

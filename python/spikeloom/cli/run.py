@@ -18,6 +18,7 @@ from ..compiler import compile
 from ..errors import EXIT_DONE, UserError
 from ..models import Model
 from ..progress import Progress
+from ..layout import Layout
 from ..session import EventTotals, Program, Session, batch_axis
 from .data import GivenInput, RunInputs, bind_inputs, parse_input, steps_of
 from .options import (
@@ -142,7 +143,7 @@ def _run_all(
         end = min(begin + session.info.batch, inputs.count)
         given = inputs.take(begin, end)
         start = time.perf_counter()
-        for name, array in session.run(given).items():
+        for name, array in session.run(given, as_rows=True).items():
             parts.setdefault(name, []).append(np.array(array))
         spent += time.perf_counter() - start
         events.add(session.events())
@@ -178,7 +179,9 @@ def _report(
     """Write the outputs and tell what it took."""
     if options.output is not None:
         Path(options.output).mkdir(parents=True, exist_ok=True)
+        axes = {port.name: port.axes for port in session.info.results if port.axes}
         for name, array in outputs.items():
+            array = Layout(axes[name], session.info.steps).array(array) if name in axes else array
             save_array(Path(options.output) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.npy", array, f"output '{name}'")
         print(f"outputs: {', '.join(outputs)} in {options.output}")
     if labels is not None:
