@@ -16,9 +16,9 @@ from .. import calibration
 from ..arrays import check_labels, check_writable, load_array, save_array
 from ..compiler import compile
 from ..errors import EXIT_DONE, UserError
+from ..layout import Layout
 from ..models import Model
 from ..progress import Progress
-from ..layout import Layout
 from ..session import EventTotals, Program, Session, batch_axis
 from .data import GivenInput, RunInputs, bind_inputs, parse_input, steps_of
 from .options import (
