@@ -168,3 +168,15 @@ def test_conformance_command(capsys):
     out = capsys.readouterr().out.splitlines()
     assert "2 neuron" in out[0]
     assert out[-1].endswith("imported")
+
+
+def test_conformance_writes_a_table_below_the_text_of_a_page(tmp_path, capsys):
+    page = tmp_path / "Import.md"
+    page.write_text("# Imports\n\nWritten by hand.\n")
+    for _ in range(2):  # a second run replaces the table
+        assert conformance([str(DATA), "--match", "s*__seq*", "--write", str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith("# Imports\n\nWritten by hand.\n")
+    assert text.count("## All files") == 1
+    assert "| snn_leaky_sub__seqB5__dynamo | loop over 5 steps | 2 neuron | 0 | 0/200 | 0e+00 |" in text
+    assert capsys.readouterr().out.count("imported") >= 2
