@@ -162,6 +162,8 @@ def _split(t: Tracer, node: Node, values: list):
     sizes = t.integers(values[1], "sizes") if len(values) > 1 and values[1] is not None else node.attrs.get("split")
     if sizes is None:
         count = int(node.attrs.get("num_outputs", len(node.outputs)))
+        if count != len(node.outputs):
+            raise Unsupported(f"Split into {count} parts has {len(node.outputs)} outputs")
         each = -(-x.dims[dim] // count)
         sizes = [min(each, x.dims[dim] - i * each) for i in range(count)]
     return split(x, dim, [int(s) for s in sizes])
