@@ -27,7 +27,10 @@ def find_difference(graph: SourceGraph, trace: Trace, program: Program) -> str:
 
     A step function (`trace.pairs`) is run one step at a time, a whole sequence at once.
     """
-    oracle = _Oracle(graph)
+    try:
+        oracle = _Oracle(graph)
+    except Exception as error:  # ill-formed in a way that both implementations see before any input
+        return f"the original graph cannot be run: {str(error).splitlines()[0]}"
     is_half = any(p.dtype == "float16" for p in [*graph.inputs, *graph.outputs])
     types = {p.name: p.dtype for p in graph.inputs}
     weights = sum(p.value.size for p in parameters(program)) + 1
