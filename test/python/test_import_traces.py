@@ -228,4 +228,6 @@ def test_inputs_of_no_known_form(path):
     g = Graph()
     assert "inputs are [batch, features]" in messages(g, path, g.node("Relu", g.input("x", 7)))[0]
     g = Graph()
-    assert "more than 16777216 numbers" in messages(g, path, g.node("Relu", g.input("x", 1 << 15, 1 << 15)))[0]
+    assert "more than 4294967296 numbers" in messages(g, path, g.node("Relu", g.input("x", 1 << 16, 1 << 17)))[0]
+    g = Graph()
+    assert "134217728 numbers a sample" in messages(g, path, g.node("Relu", g.input("x", 2, 1 << 27)))[0]

@@ -19,7 +19,7 @@ from ..problems import ProblemList
 
 INPUT_TYPES = {"float", "bool", "uint8", "float16", "double", "bfloat16", "int64", "int32"}
 DEFAULT_STEPS = 5
-_LARGEST = 1 << 24
+_LARGEST = 1 << 32
 _MOST_CHOICES = 16
 
 

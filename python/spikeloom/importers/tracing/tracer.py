@@ -21,7 +21,7 @@ from ..problems import ProblemList
 from .constants import CONSTANT_OPERATORS, Folder
 from .layout import Layout
 from .rows import Rows
-from .tensor import MixedBatch, Poison, Tensor, Unsupported
+from .tensor import MixedBatch, Poison, Tensor, Unsupported, check_size
 
 # More operations than this are not unrolled: the file is a long loop, which is better given as a step function.
 _MOST_OPS = 400_000
@@ -46,7 +46,11 @@ class Tracer:
         """The trace, or None when an input, node or output was reported as a problem."""
         env: MutableMapping = ChainMap(dict(self.graph.constants))
         self.batch = layouts[0].batch if layouts else 1
-        inputs = [self._input(layout, env) for layout in layouts]
+        try:
+            inputs = [self._input(layout, env) for layout in layouts]
+        except Unsupported as reason:
+            self.problems.error(f"an input is too large: {reason}")
+            return None
         self.execute(self.graph.nodes, env)
         length = max((len(i.rows) for i in inputs if "T" in i.axes), default=0)
         outputs = [self._output(p.name, env.get(p.name, Poison()), length, bool(pairs)) for p in self.graph.outputs]
@@ -63,7 +67,9 @@ class Tracer:
         batch = axes.index("B")
         steps = tuple(a == "T" for a in axes)
         width = prod(n for n, a in zip(extents, axes, strict=True) if a not in "BT")
-        cells = np.empty([1 if a == "B" else n for n, a in zip(extents, axes, strict=True)], np.int64)
+        shape = [1 if a == "B" else n for n, a in zip(extents, axes, strict=True)]
+        check_size(prod(shape))
+        cells = np.empty(shape, np.int64)
         rows = []
         for t in range(layout.length or 1):
             value = Value(width, "f32", None, f"{layout.name}[{t}]" if layout.length else layout.name)
