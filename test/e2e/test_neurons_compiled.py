@@ -23,7 +23,7 @@ def test_runs_and_trains(tmp_path, name):
     states = {s.name: s.initial for s in model.states}
     want, _ = run_steps(model.step, {"x": x}, states)
     found, _ = CompiledRunner("tiny")(model.step, {"x": x}, states)
-    assert 0 < want["y"].mean()
+    assert want["y"].mean() > 0
     np.testing.assert_array_equal(found["y"], want["y"])
     with sl.compile(model, machine="tiny", train=sl.Training()).session() as session:
         gradient = session.step(x, np.arange(BATCH), gradients=True).gradients["fc.weight"]
