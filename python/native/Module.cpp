@@ -180,6 +180,8 @@ const Port &portOf(const Session &session, const std::string &name, const std::s
 } // namespace
 
 NB_MODULE(_runtime, module) {
+  // A session that lives until Python ends (in a PyTorch graph, a notebook) is no leak.
+  nb::set_leak_warnings(false);
   module.doc() = "The Spikeloom runtime; use the classes of the package spikeloom instead.";
   // Error text is from spikeloom.errors, so that `except spikeloom.UserError` catches both worlds.
   nb::register_exception_translator([](const std::exception_ptr &error, void *) {

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Spikeloom: sparse and spiking networks compiled for processors made of many small tiles."""
 
+from . import nn
 from .compiler import compile
 from .errors import Defect, UsageError, UserError
+from .fitting import EpochResult
 from .models import Model, load
-from .options import SGD, Adam, AdamW, Events, Training
-from .session import Program, Session, StepResult
+from .onnx_export import export_onnx
+from .options import SGD, Adam, AdamW, Events, Gradients, Training
+from .pytorch import from_torch, to_torch
+from .session import Program, Session, StepResult, VjpResult
 from .version import __version__
 
 __all__ = [
@@ -13,7 +17,9 @@ __all__ = [
     "Adam",
     "AdamW",
     "Defect",
+    "EpochResult",
     "Events",
+    "Gradients",
     "Model",
     "Program",
     "Session",
@@ -21,7 +27,12 @@ __all__ = [
     "Training",
     "UsageError",
     "UserError",
+    "VjpResult",
     "__version__",
     "compile",
+    "export_onnx",
+    "from_torch",
     "load",
+    "nn",
+    "to_torch",
 ]

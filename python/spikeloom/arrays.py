@@ -51,6 +51,17 @@ def load_array(path: str | Path, what: str, *, mapped: bool = False) -> np.ndarr
         raise UserError(f"{what}: {path} cannot be read: {error}") from error
 
 
+def load_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """Read all arrays of a safetensors file by name."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read as a safetensors file of weights: {error}") from error
+
+
 def check_numbers(array: np.ndarray, what: str) -> None:
     """Refuse dtypes that networks do not take, naming the cast that helps."""
     if array.dtype.name not in NUMBERS:

@@ -12,7 +12,7 @@ from .arrays import atomic_file, check_writable
 from .errors import UsageError
 from .importers import Model as Imported
 from .models import Model, load
-from .options import Events, Training
+from .options import Events, Gradients, Training
 from .session import Program
 from .tools import run_tool
 
@@ -26,6 +26,7 @@ def compile(
     steps: int | None = None,
     events: Events | None = None,
     train: Training | None = None,
+    gradients: Gradients | None = None,
     gradient_accumulation: int = 1,
     host_cpu: str = "native",
     train_parameters: str | None = None,
@@ -42,6 +43,7 @@ def compile(
         steps: time steps a run, T; needed for step functions.
         events: lengths of event lists; without it nothing is dropped.
         train: make a training step instead of inference.
+        gradients: make outputs and gradients for cotangents that `Session.vjp` takes, instead of inference.
         gradient_accumulation: only 1 in this version.
         host_cpu: ``native``, ``x86-64-v3`` or ``x86-64-v4``.
         train_parameters: regular expression of the parameters to train, where the file's marks do not suit.
@@ -56,6 +58,8 @@ def compile(
     """
     if gradient_accumulation != 1:
         raise UsageError("gradient_accumulation is not in this version; use a larger batch")
+    if train and gradients:
+        raise UsageError("train and gradients exclude each other: a training step has its own loss")
     if isinstance(model, str | Path):
         model = load(model)
     if output is not None:
@@ -76,6 +80,7 @@ def compile(
     arguments = [source, "-o", program.name, f"--machine={machine}", f"--chips={chips}"]
     arguments += (events or Events()).arguments()
     arguments += train.arguments() if train else []
+    arguments += gradients.arguments() if gradients else []
     arguments += [f"--host-cpu={host_cpu}", *extra]
     remarks = run_tool("snn-compile", arguments, folder.name)
     if output is None:

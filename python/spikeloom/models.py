@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from .errors import UsageError, UserError
 from .importers.nir_conventions import NirOptions
@@ -17,12 +18,16 @@ FORMATS = (*IMPORTED, ".mlir", ".mlirbc")
 
 @dataclass(frozen=True)
 class Model:
-    """A model file that is known to exist; importing waits until batch and steps are known."""
+    """A model file that is known to exist; importing waits until batch and steps are known.
+
+    ``temporary`` is a folder that lives as long as the model does.
+    """
 
     path: Path
     state: Mapping[str, str] = field(default_factory=dict)
     as_: str | None = None
     nir: NirOptions = field(default_factory=NirOptions)
+    temporary: TemporaryDirectory | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_onnx(self) -> bool:

@@ -156,6 +156,29 @@ def check_clip(text: str) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """A program of outputs and gradients for cotangents from outside, so that the network can be part of a model.
+
+    Args:
+        surrogate: the stand-in for the derivative of the spike, ``kind:slope``.
+        detach_reset: no gradient through the resets of neurons.
+        states: also differentiate the last states with respect to the first ones (not states that carry spikes).
+    """
+
+    surrogate: str = "fast_sigmoid:25"
+    detach_reset: bool = True
+    states: bool = False
+
+    def arguments(self) -> list[str]:
+        """Return the options of snn-compile."""
+        return [
+            "--state-gradients" if self.states else "--gradients",
+            f"--surrogate={check_surrogate(self.surrogate)}",
+            f"--detach-reset={'true' if self.detach_reset else 'false'}",
+        ]
+
+
 def check_surrogate(text: str) -> str:
     """Return ``kind:slope`` with the kind's usual slope filled in, or refuse it."""
     kind, _, slope = text.partition(":")

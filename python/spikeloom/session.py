@@ -8,15 +8,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import native
 from .arrays import atomic_file, check_finite, check_labels, check_numbers
 from .errors import UsageError, UserError
+from .fitting import EpochResult, fit
 from .layout import Layout
 
 ENGINES = ("fast", "strict")
@@ -59,9 +61,22 @@ class Info:
         return [port for port in self.ports if port.role == role]
 
     @property
+    def cotangents(self) -> dict[str, Port]:
+        """By result the array that takes its cotangent; empty unless compiled with ``gradients``."""
+        names = {f"{port.name}.cotangent": port.name for port in self.results}
+        return {names[port.name]: port for port in self.ports if port.name in names and port.role in ("input", "state")}
+
+    @property
+    def inputs(self) -> list[Port]:
+        """The arrays of data that a run takes."""
+        given = [port.name for port in self.cotangents.values()]
+        return [port for port in self.of_role("input") if port.name not in given]
+
+    @property
     def states(self) -> list[Port]:
         """The states that a run starts from."""
-        return [port for port in self.ports if port.role == "state" and not port.pair]
+        given = [port.name for port in self.cotangents.values()]
+        return [port for port in self.of_role("state") if not port.pair and port.name not in given]
 
     @property
     def results(self) -> list[Port]:
@@ -144,6 +159,20 @@ class StepResult:
     gradients: Mapping[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class VjpResult:
+    """What ``Session.vjp`` gives.
+
+    Args:
+        outputs: by name, as ``Session.run`` gives them.
+        gradients: of inputs ``[T, b, ...]``, states ``[b, ...]`` and trainable parameters by name, as far as they act
+            on an output.
+    """
+
+    outputs: Mapping[str, np.ndarray]
+    gradients: Mapping[str, np.ndarray]
+
+
 class Program:
     """A compiled program (a ``.loom`` file); ``remarks`` is what the compiler had to say about it."""
 
@@ -210,7 +239,7 @@ class Session:
 
     def _inputs(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Name the inputs: a single array is the first one. States may be given too."""
-        inputs = self.info.of_role("input")
+        inputs = self.info.inputs
         if not isinstance(x, Mapping):
             if len(inputs) != 1:
                 names = ", ".join(port.name for port in inputs)
@@ -225,66 +254,114 @@ class Session:
                 raise UserError(f"input '{port.name}' {list(port.shape)} is missing")
         return {name: np.asarray(array) for name, array in x.items()}
 
-    def set_inputs(self, x: np.ndarray | Mapping[str, np.ndarray]) -> int:
+    def set_inputs(self, x: np.ndarray | Mapping[str, np.ndarray], *, as_rows: bool = False) -> int:
         """Check and pass inputs (and states) whose batch may be short; return the number of samples.
 
         Sequences are ``[T, b, ...]``, states ``[b, ...]`` with ``b <= B``; the rest of the batch is filled with zeros.
-        Arrays of a model whose file has them in another order may also have the shape of the file.
+        Arrays of a model whose file has them in another order may also have the shape of the file, unless ``as_rows``.
         """
         samples = None
-        ports = {port.name: port for port in self.info.of_role("input") + self.info.states}
+        ports = {port.name: port for port in self.info.inputs + self.info.states}
         for name, array in self._inputs(x).items():
-            shape = ports[name].shape
-            check_numbers(array, f"input '{name}'")
-            layout = ports[name].axes and Layout(ports[name].axes, self.info.steps)
-            if layout and layout.fits(array.shape):
-                array = layout.rows(array)
-            axis = batch_axis(shape, self.info)
-            flat = array.reshape((*array.shape[: len(shape) - 1], -1)) if array.ndim > len(shape) else array
-            fits = (
-                flat.ndim == len(shape)
-                and all(a == b for i, (a, b) in enumerate(zip(flat.shape, shape, strict=True)) if i != axis)
-                and (axis is None or flat.shape[axis] <= shape[axis])
-            )
-            if not fits:
-                raise UserError(f"input '{name}' has shape {list(array.shape)}; {list(shape)} is wanted")
-            check_finite(flat, f"input '{name}'")
-            count = flat.shape[axis] if axis is not None else self.info.batch
+            array = array if as_rows else self.rows(ports[name], array)
+            count = self._place(ports[name], array, f"input '{name}'")
             if samples is not None and count != samples:
                 raise UserError(f"input '{name}' has {count} samples, another input has {samples}")
             samples = count
-            if flat.shape != shape:
-                padded = np.zeros(shape, flat.dtype)
-                padded[(slice(None),) * axis + (slice(count),)] = flat
-                flat = padded
-            self.native.set(name, np.ascontiguousarray(flat))
         return self.info.batch if samples is None else samples
+
+    def rows(self, port: Port, array: np.ndarray) -> np.ndarray:
+        """Return an array that may lie as in the model's file as the program's rows ``[T, b, N]`` or ``[b, N]``."""
+        layout = port.axes and Layout(port.axes, self.info.steps)
+        return layout.rows(array) if layout and layout.fits(array.shape) else array
+
+    def as_in_file(self, port: Port, rows: np.ndarray) -> np.ndarray:
+        """Return rows of the program as the model's file has them."""
+        return Layout(port.axes, self.info.steps).array(rows) if port.axes else rows
+
+    def _place(self, port: Port, array: np.ndarray, what: str) -> int:
+        """Check an array whose batch may be short, fill it up with zeros, pass it; return the number of samples."""
+        shape = port.shape
+        check_numbers(array, what)
+        axis = batch_axis(shape, self.info)
+        flat = array.reshape((*array.shape[: len(shape) - 1], -1)) if array.ndim > len(shape) else array
+        fits = (
+            flat.ndim == len(shape)
+            and all(a == b for i, (a, b) in enumerate(zip(flat.shape, shape, strict=True)) if i != axis)
+            and (axis is None or flat.shape[axis] <= shape[axis])
+        )
+        if not fits:
+            raise UserError(f"{what} has shape {list(array.shape)}; {list(shape)} is wanted")
+        check_finite(flat, what)
+        count = flat.shape[axis] if axis is not None else self.info.batch
+        if flat.shape != shape:
+            padded = np.zeros(shape, flat.dtype)
+            padded[(slice(None),) * axis + (slice(count),)] = flat
+            flat = padded
+        self.native.set(port.name, np.ascontiguousarray(flat), port.role)
+        return count
 
     def run(self, x: np.ndarray | Mapping[str, np.ndarray], *, as_rows: bool = False) -> dict[str, np.ndarray]:
         """Run inference.
 
         Args:
             x: the input ``[T, b, ...]``, or inputs and states by name; ``b`` up to the program's batch.
-            as_rows: give outputs time-major, as the program has them, where the model's file has another order.
+            as_rows: inputs and outputs are ``[T, b, N]`` also where the model's file has another order.
 
         Returns:
             Outputs by name: sequences ``[T, b, ...]``, states after the last step ``[b, ...]``.
         """
-        samples = self.set_inputs(x)
+        samples = self.set_inputs(x, as_rows=as_rows)
         self.native.run()
         return self.outputs(samples, as_rows=as_rows)
 
+    def _first(self, port: Port, samples: int) -> np.ndarray:
+        """Return an array of the last run, cut to its first ``samples`` samples."""
+        array = self.native.get(port.name, port.role)
+        axis = batch_axis(port.shape, self.info)
+        if axis is not None and samples < array.shape[axis]:
+            array = array[(slice(None),) * axis + (slice(samples),)]
+        return array
+
     def outputs(self, samples: int, *, as_rows: bool = False) -> dict[str, np.ndarray]:
         """Return the outputs of the last run for its first ``samples`` samples."""
-        result = {}
-        for port in self.info.results:
-            array = self.native.get(port.name, port.role)
-            axis = batch_axis(port.shape, self.info)
-            if axis is not None and samples < array.shape[axis]:
-                array = array[(slice(None),) * axis + (slice(samples),)]
-            keeps = as_rows or not port.axes
-            result[port.name] = array if keeps else Layout(port.axes, self.info.steps).array(array)
-        return result
+        found = {port: self._first(port, samples) for port in self.info.results}
+        return {port.name: array if as_rows else self.as_in_file(port, array) for port, array in found.items()}
+
+    def vjp(self, x: Mapping[str, np.ndarray] | np.ndarray, cotangents: Mapping[str, np.ndarray]) -> VjpResult:
+        """Run a program compiled with ``gradients``: the vector-Jacobian product.
+
+        All arrays are rows ``[T, b, N]``, also where the model's file has another order (see ``rows``).
+
+        Args:
+            x: as in ``run``.
+            cotangents: by output (with ``Gradients(states=True)`` also by state after the last step) the gradient of a
+                loss with respect to it, in its shape; outputs that are not named do not act on the loss.
+
+        Returns:
+            The outputs, and the gradients of the loss.
+        """
+        if not self.info.cotangents:
+            raise UserError("the program was compiled without gradients; pass gradients=Gradients() to compile")
+        samples = self.set_inputs(x, as_rows=True)
+        for name in cotangents:
+            if name not in self.info.cotangents:
+                known = ", ".join(self.info.cotangents)
+                raise UserError(f"'{name}' has no cotangent in this program; there are: {known}")
+        for name, port in self.info.cotangents.items():
+            if name not in cotangents:
+                self.native.fill(port.name, 0.0, port.role)
+                continue
+            count = self._place(port, np.asarray(cotangents[name]), f"the cotangent of '{name}'")
+            if count != samples:
+                raise UserError(f"the cotangent of '{name}' has {count} samples, the input has {samples}")
+        self.native.run()
+        data = {port.name for port in self.info.inputs + self.info.states}
+        gradients = {
+            port.pair: self._first(port, samples if port.pair in data else self.info.batch)
+            for port in self.info.of_role("gradient")
+        }
+        return VjpResult(self.outputs(samples, as_rows=True), gradients)
 
     def step(
         self, x: np.ndarray | Mapping[str, np.ndarray], labels: np.ndarray, *, gradients: bool = False
@@ -312,6 +389,32 @@ class Session:
             self.gradients() if gradients else {},
         )
 
+    def fit(
+        self,
+        loader: Iterable,
+        epochs: int = 1,
+        *,
+        encode: str = "none",
+        time_first: bool = False,
+        seed: int = 0,
+        on_epoch: Callable[[EpochResult], Any] | None = None,
+    ) -> list[EpochResult]:
+        """Train on a ``torch.utils.data.DataLoader``, or on anything that gives pairs of inputs and labels.
+
+        Args:
+            loader: gives inputs ``[b, T, ...]`` (or a dict of them) and labels ``[b]``, tensors or arrays, ``b`` up to
+                the program's batch. A smaller batch, such as the last one, is filled up with samples of weight 0.
+            epochs: how often to go through it.
+            encode: ``latency``, ``rate`` or ``direct``, if the inputs are still data ``[b, ...]``.
+            time_first: the inputs are ``[T, b, ...]``.
+            seed: of ``rate``.
+            on_epoch: is called after every epoch with its result.
+
+        Returns:
+            One result an epoch.
+        """
+        return fit(self, loader, epochs, encode=encode, time_first=time_first, seed=seed, on_epoch=on_epoch)
+
     def _scalar(self, role: str) -> float:
         port = self.info.of_role(role)[0]
         return float(np.asarray(self.native.get(port.name, role)).reshape(-1)[0])
@@ -335,7 +438,7 @@ class Session:
             if tuple(value.shape) != shapes[name]:
                 raise UserError(f"parameter '{name}' has shape {list(value.shape)}; {list(shapes[name])} is wanted")
             check_finite(value, f"parameter '{name}'")
-            self.native.set(name, np.ascontiguousarray(value, np.float32), "parameter")
+            self.native.set(name, np.asarray(value, np.float32, order="C"), "parameter")
 
     def randomize(self, gain: float, seed: int) -> list[str]:
         """Draw new trainable parameters, uniform in ``±gain / sqrt(fan_in)`` as torch.nn.Linear does with gain 1.

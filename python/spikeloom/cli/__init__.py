@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ..errors import EXIT_DEFECT, EXIT_DONE, EXIT_USAGE, EXIT_USER, Defect, UsageError, UserError
 from ..version import __version__
-from . import check, compile_, run, train
+from . import check, compile_, export, run, train
 from .options import Parser, refuse
 
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"spikeloom {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
-    for module in (check, compile_, run, train):
+    for module in (check, compile_, run, train, export):
         module.add_parser(verbs)
     report = verbs.add_parser("report", help="not in this version", add_help=False)
     report.add_argument("rest", nargs="*")
