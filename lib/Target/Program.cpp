@@ -220,6 +220,8 @@ private:
     if (port.role == Role::input && port.shape.size() == 3) {
       manifest.steps = port.shape[0];
       manifest.batch = port.shape[1];
+    } else if (port.role == Role::input && port.shape.size() == 2 && !manifest.batch) {
+      manifest.batch = port.shape[0]; // without time
     }
     FailureOr<int64_t> constant = addConstant(op);
     if (failed(constant))
