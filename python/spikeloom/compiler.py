@@ -65,7 +65,7 @@ def compile(
     if output is not None:
         check_writable(output, "the program")
     folder = tempfile.TemporaryDirectory(prefix="spikeloom-")
-    if isinstance(model, Model) and model.is_onnx:
+    if isinstance(model, Model) and model.is_imported:
         model = model.imported(batch, steps, train_parameters)
     if isinstance(model, Model):
         source = str(model.path.resolve())

@@ -30,7 +30,7 @@ class Model:
     temporary: TemporaryDirectory | None = field(default=None, repr=False, compare=False)
 
     @property
-    def is_onnx(self) -> bool:
+    def is_imported(self) -> bool:
         """Whether an importer has to translate it."""
         return self.path.suffix in IMPORTED
 

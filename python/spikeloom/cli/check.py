@@ -27,7 +27,7 @@ def add_parser(verbs) -> None:
 def main(options: argparse.Namespace) -> int:
     """List the problems."""
     model = open_model(options)
-    if not model.is_onnx:
+    if not model.is_imported:
         run_tool("snn-opt", [str(model.path), "-o", "/dev/null"])
         print(json.dumps({"model": options.model, "imported": True, "problems": []}) if options.json else "no problems")
         return EXIT_DONE

@@ -11,7 +11,7 @@ from ..errors import EXIT_DONE, UsageError
 from .options import (
     add_compile,
     add_model,
-    check_onnx_only,
+    check_imported_only,
     compile_settings,
     compiled,
     open_model,
@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
     settings = compile_settings(options)
     say_defaults(options, machine=True, engine=False, surrogate=options.train)
     source = model
-    if model.is_onnx:
+    if model.is_imported:
         source = model.imported(options.batch, options.steps, options.train_parameters)
         for problem in source.problems:
             remark(options, f"{options.model}: {problem}")
@@ -51,8 +51,8 @@ def main(options: argparse.Namespace) -> int:
             "and NIR"
         )
     goal = training(options) if options.train else None
-    if not model.is_onnx:
-        check_onnx_only(options)
+    if not model.is_imported:
+        check_imported_only(options)
     compiled(options, compile(source, train=goal, output=options.output, **settings))
     remark(options, f"wrote {options.output}")
     return EXIT_DONE

@@ -213,7 +213,7 @@ def say_defaults(options: argparse.Namespace, *, machine: bool, engine: bool, su
         remark(options, f"defaults: {', '.join(used)}")
 
 
-def check_onnx_only(options: argparse.Namespace) -> None:
+def check_imported_only(options: argparse.Namespace) -> None:
     """Refuse for an MLIR model what its own types and attributes say."""
     if options.train_parameters is not None:
         raise UsageError(

@@ -94,7 +94,7 @@ def _program(options: argparse.Namespace, model: Model | None, given: list[Given
         return Program(options.model)
     settings = compile_settings(options)
     say_defaults(options, machine=True, engine=True, surrogate=False)
-    if not model.is_onnx:
+    if not model.is_imported:
         return compiled(options, compile(model, **calibrated(model, settings, given, options)))
     imported = model.imported(options.batch, options.steps)
     for problem in imported.problems:

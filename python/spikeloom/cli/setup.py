@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..session import Program, Session
 from .data import steps_of
 from .evaluate import test_program
-from .options import check_onnx_only, compile_settings, compiled, open_model, remark
+from .options import check_imported_only, compile_settings, compiled, open_model, remark
 from .training_options import training
 
 # Options that decide the bits of a training, besides its data, its goal and its schedules.
@@ -50,8 +50,8 @@ class Setup:
     def _source(self):
         options = self.options
         model = open_model(options)
-        if not model.is_onnx:
-            check_onnx_only(options)
+        if not model.is_imported:
+            check_imported_only(options)
             return model
         source = model.imported(options.batch, options.steps, options.train_parameters)
         for problem in source.problems:
