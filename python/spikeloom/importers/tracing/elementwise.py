@@ -68,10 +68,15 @@ class Grid:
         return without_batch(value.reshape([*value.shape[:low], *inner, *value.shape[low + 1:]]), like.batch)
 
     def _is_step(self, axis: int) -> bool:
-        missing = [len(self.shape) - (o.cells.ndim if isinstance(o, Tensor) else 0) for o in self.operands]
-        own = [(o.cells.shape[axis - m], o.steps[axis - m])
-               for o, m in zip(self.operands, missing, strict=True) if isinstance(o, Tensor) and axis >= m]
-        return axis != self.like.batch and all(step for _, step in [x for x in own if x[0] > 1] or own)
+        """Whether no operand with more than one element there (or with any, if none has more) calls it a feature."""
+        if axis == self.like.batch:
+            return False
+        found: dict[bool, list[bool]] = {True: [], False: []}
+        for operand in (o for o in self.operands if isinstance(o, Tensor)):
+            own = axis - (len(self.shape) - operand.cells.ndim)
+            if own >= 0:
+                found[operand.cells.shape[own] > 1].append(operand.steps[own])
+        return all(found[True] or found[False])
 
     @property
     def features(self) -> list[int]:

@@ -59,17 +59,24 @@ class Rows:
                 first = self.cells(self.builder.tofloat(self.values[int(row)]))[0]
                 numbers[cells >> _BITS == row] = first + (cells[cells >> _BITS == row] & _MASK)
             return self.builder.tobool(self.value(numbers))
-        rows = cells >> _BITS
-        cuts = np.flatnonzero(np.diff(rows)) + 1
-        parts = []
-        for part in np.split(cells, cuts) if len(cuts) < _PARTS else ():
-            parts += self._parts(self.first(part), part & _MASK) or [None] * (_PARTS + 1)
-        if not 0 < len(parts) <= _PARTS:
-            return self._gathered(cells, rows)
+        parts = self._parts(cells)
+        if parts is None:
+            return self._gathered(cells, cells >> _BITS)
         return parts[0] if len(parts) == 1 else self.builder.make("concat", parts, cells.size)
 
-    def _parts(self, value: Value, columns: np.ndarray) -> list[Value] | None:
-        """Elements of one row as slices, if they lie regularly enough for a few."""
+    def _parts(self, cells: np.ndarray) -> list[Value] | None:
+        """Elements of any rows as a few slices one after the other, if they lie regularly enough."""
+        cuts = np.flatnonzero(np.diff(cells >> _BITS)) + 1
+        parts: list[Value] = []
+        for part in np.split(cells, cuts) if len(cuts) < _PARTS else ():
+            found = self._slices(self.first(part), part & _MASK)
+            if found is None:
+                return None
+            parts += found
+        return parts if 0 < len(parts) <= _PARTS else None
+
+    def _slices(self, value: Value, columns: np.ndarray) -> list[Value] | None:
+        """Elements of one row as slices, None if there would be too many."""
         number = constant_of(value)
         if number is not None:
             return [self.builder.const(number, columns.size)]

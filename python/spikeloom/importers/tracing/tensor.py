@@ -101,18 +101,19 @@ class Tensor:
         if wanted == self.dims:
             return self
         before, after = prod(self.cells.shape[:self.batch]), prod(self.cells.shape[self.batch + 1:])
-        fits = []
-        for i, extent in enumerate(wanted):
-            left, right = prod(wanted[:i]), prod(wanted[i + 1:])
+        fits = []  # (dimension that holds the batch, what is folded into it from before and from after the batch)
+        for place, extent in enumerate(wanted):
+            left, right = prod(wanted[:place]), prod(wanted[place + 1:])
             if not left or not right or before % left or after % right:
                 continue
             outer, inner = before // left, after // right
             if outer * self.size * inner == extent:
-                fits.append((inner > 1, outer > 1, -i, outer, inner))
+                fits.append((place, outer, inner))
         if not fits:
             raise MixedBatch(f"a value of shape {_text(self.dims)} becomes {_text(wanted)}, which mixes the samples of "
                              "the batch with other axes", wanted)
-        place, outer, inner = -min(fits)[2], *min(fits)[3:]
+        # Several dimensions fit where extents are 1: best the batch alone, then `T*B`; the last of them.
+        place, outer, inner = min(fits, key=lambda fit: (fit[2] > 1, fit[1] > 1, -fit[0]))
         left = [*wanted[:place], *([outer] if outer > 1 else [])]
         right = [*([inner] if inner > 1 else []), *wanted[place + 1:]]
         steps = (*_regroup(self.cells.shape[:self.batch], self.steps[:self.batch], left), False,
