@@ -223,7 +223,7 @@ class Module(torch.nn.Module):
             model = from_torch(model, example)
         elif isinstance(model, str | Path):
             model = load(model)
-        if model.is_onnx:
+        if model.is_imported:
             model = model.imported(batch, steps, train_parameters)
         sessions = [
             compile(model, machine=machine, chips=chips, events=events, gradients=kind).session(engine, threads)
