@@ -93,7 +93,7 @@ def test_all_problems_of_nodes_and_edges_at_once(tmp_path):
         "untyped": {"weight": ONE},
         "short": {"type": "LIF", "tau": ONE, "r": ONE},
         "more": {"type": "Scale", "scale": ONE, "shift": ONE},
-        "nan": nir.Scale(np.array([np.nan, 1.0])),
+        "nan": nir.Scale(np.array([np.nan, 1e300])),
         "still": lif(np.array([0.0, 1e-3])),
         "past": nir.Delay(np.array([-1e-3, 0.0])),
         "flat": {"type": "Affine", "weight": ONE, "bias": ONE},
@@ -104,7 +104,7 @@ def test_all_problems_of_nodes_and_edges_at_once(tmp_path):
     found = "\n".join(errors(write(tmp_path / "n.nir", nodes, edges)))
     for text in ("node 'odd': unknown kind of node 'Izhikevich'; NIR has Affine,", "node 'untyped': the node does not",
                  "node 'short': this LIF lacks the parameter 'v_leak'", "'short': this LIF lacks the parameter 'v_thre",
-                 "node 'more': this Scale has the parameter 'shift'", "node 'nan': 'scale' holds 1 values that are not",
+                 "node 'more': this Scale has the parameter 'shift'", "node 'nan': 'scale' holds 2 values that are not",
                  "node 'still': the time constant 'tau' must be positive; its least value is 0", "cannot be negative",
                  "node 'flat': this Affine is refused by the nir package: Weight must be at least 2D",
                  "node 'text': 'scale' is 'two'; numbers are needed",
@@ -244,6 +244,8 @@ def test_step_longer_than_a_time_constant_is_a_warning(tmp_path):
 def test_delay_of_too_many_steps(tmp_path):
     path = chain(tmp_path / "n.nir", [2], nir.Delay(ONE))
     assert "its longest delay is 10000 time steps of 0.0001 s; at most 4096" in errors(path)[0]
+    path = chain(tmp_path / "w.nir", [10**4], nir.Delay(np.full(10**4, 0.3)))
+    assert "it keeps 30000000 values for one sample (3000 time steps of 10000 units); at most" in errors(path)[0]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -247,9 +247,11 @@ def _check_values(kind: str, values: dict, source: Source, problems: ProblemList
                 problems.error(f"'{name}' is '{value[:40]}'; {allowed} are needed", source)
             continue
         array = np.asarray(value)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = int(array.size - np.count_nonzero(np.isfinite(array)))
-            problems.error(f"'{name}' holds {bad} values that are not finite", source)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype(np.float32))
+        if not finite.all():
+            bad = int(array.size - np.count_nonzero(finite))
+            problems.error(f"'{name}' holds {bad} values that are not finite numbers of float32", source)
         elif name in _POSITIVE and array.size and array.min() <= 0:
             problems.error(f"the time constant '{name}' must be positive; its least value is {array.min():.6g}", source)
         elif kind == "Delay" and array.size and array.min() < 0:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .ir import Value
-from .nir_graph import Node, Window
+from .nir_graph import MAX_WIDTH, Node, Window
 from .nir_neurons import StepBuilder
 from .problems import ProblemList
 
@@ -86,6 +86,10 @@ def delay_steps(node: Node, dt: float, problems: ProblemList) -> np.ndarray | No
     if steps.max(initial=0) > MAX_DELAY:
         problems.error(f"its longest delay is {steps.max():.0f} time steps of {dt:g} s; at most {MAX_DELAY} are kept. "
                        "Take a larger --nir-dt", node.source)
+        return None
+    if steps.max(initial=0) * node.width > MAX_WIDTH:
+        problems.error(f"it keeps {steps.max() * node.width:.0f} values for one sample ({steps.max():.0f} time steps of "
+                       f"{node.width} units); at most {MAX_WIDTH} are kept. Take a larger --nir-dt", node.source)
         return None
     off = np.abs(exact - steps).max(initial=0)
     if off > 1e-3:
