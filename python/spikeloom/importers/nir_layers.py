@@ -88,8 +88,8 @@ def delay_steps(node: Node, dt: float, problems: ProblemList) -> np.ndarray | No
                        "Take a larger --nir-dt", node.source)
         return None
     if steps.max(initial=0) * node.width > MAX_WIDTH:
-        problems.error(f"it keeps {steps.max() * node.width:.0f} values for one sample ({steps.max():.0f} time steps of "
-                       f"{node.width} units); at most {MAX_WIDTH} are kept. Take a larger --nir-dt", node.source)
+        problems.error(f"it keeps {steps.max() * node.width:.0f} values for one sample ({steps.max():.0f} time steps "
+                       f"of {node.width} units); at most {MAX_WIDTH} are kept. Take a larger --nir-dt", node.source)
         return None
     off = np.abs(exact - steps).max(initial=0)
     if off > 1e-3:
