@@ -19,14 +19,15 @@ from .problems import ImportFailed, Problem
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="snn-import", description="Imports an ONNX step function (x, state...) -> (y, state...) or a NIR graph as "
-        "MLIR of the snn dialect, or lists every problem of it.")
+        prog="snn-import", description="Imports an ONNX file (a step function (x, state...) -> (y, state...), or whole "
+        "sequences) or a NIR graph as MLIR of the snn dialect, or lists every problem of it.")
     parser.add_argument("model", help="the .onnx or .nir file")
     parser.add_argument("-o", "--output", help="the .mlir file to write; default: beside the model, '-' for stdout")
     parser.add_argument("--check", action="store_true", help="list every problem and convert nothing")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--batch", type=int, help="batch size; default: the file's")
-    parser.add_argument("--steps", type=int, help="time steps of the sequences; default: 1")
+    parser.add_argument("--steps", type=int, help="time steps of a step function (default: 1), or of a dynamic axis "
+                        "of time (default: 5)")
     parser.add_argument("--as", dest="as_", choices=("step", "sequence"), help="what the graph is; default: a step "
                         "function if any state pairs up")
     parser.add_argument("--state", action="append", default=[], metavar="IN=OUT",
@@ -96,7 +97,7 @@ def _report(options, problems: list[Problem], model: Model | None) -> None:
     states = ", ".join(s["name"] for s in summary["states"]) or "none"
     how = f" (found by {model.pairing})" if model.pairing else ""
     print(f"{options.model}: {neurons}, {sum(summary['arithmetic'].values())} operations left as arithmetic; "
-          f"states: {states}{how}; batch {model.batch}, {model.steps} steps", file=sys.stderr)
+          f"{model.form}; states: {states}{how}; batch {model.batch}, {model.steps} steps", file=sys.stderr)
 
 
 def _summary(model: Model) -> dict:
@@ -109,6 +110,7 @@ def _summary(model: Model) -> dict:
         "neurons": dict(Counter(op.kind for op in model.neurons)),
         "arithmetic": dict(Counter(op.kind for op in model.arithmetic)),
         "pairing": model.pairing,
+        "form": model.form,
     }
 
 

@@ -62,7 +62,7 @@ def examine(path: Path, rules: list[str], run: Runner = run_program) -> dict:
         "neurons": [op.kind for op in model.neurons],
         "arithmetic": dict(Counter(op.kind for op in model.arithmetic)),
         "spikes": score.spikes, "flips": score.flips, "difference": score.largest, "partners": score.partners,
-        "form": _form(model), "same": _same_as_step(path, model),
+        "form": model.form, "same": _same_as_step(path, model),
     }
     return row
 
@@ -78,14 +78,6 @@ def _dynamic_batch(path: Path, stored) -> int | None:
             if dim.dim_param and "b" in dim.dim_param.lower() and stored is not None and port.name in stored.files:
                 return int(stored[port.name].shape[axis])
     return None
-
-
-def _form(model: Model) -> str:
-    """How the file became a program."""
-    if model.step is not None:
-        return "no time" if model.step.is_sequence else "step"
-    loops = [f"{scan.steps} steps{' backward' if scan.reverse else ''}" for scan in model.loops]
-    return f"loop over {' and '.join(loops)}" if loops else "unrolled"
 
 
 def _same_as_step(path: Path, model: Model) -> str:

@@ -83,6 +83,14 @@ class Model:
         return scans(self.program)
 
     @property
+    def form(self) -> str:
+        """What the file is: a step, loops over time, time steps without a loop, or none at all."""
+        if self.step is not None:
+            return "no time" if self.step.is_sequence else "step"
+        loops = [f"{scan.steps} steps{' backward' if scan.reverse else ''}" for scan in self.loops]
+        return f"loop over {' and '.join(loops)}" if loops else "unrolled"
+
+    @property
     def parameters(self) -> list[Parameter]:
         """Named parameters: `name`, `value`, `trainable`, `note`."""
         return parameters(self.program)
