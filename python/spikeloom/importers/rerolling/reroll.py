@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..builder import constant_of
 from ..evaluate import agree, run_ops, run_program
 from ..ir import Op, Port, Program, Scan, Trace, Value
 from ..problems import ProblemList
@@ -218,8 +219,8 @@ class _Rerolling:
         place = dict(self.outer)
         for op in self.trace.ops:
             if id(op) in needed:
-                new = Op(op.kind, [place.get(id(v), v) for v in op.operands], dict(op.params), dict(op.attrs), [],
-                         op.source)
+                new = _folded(op) or Op(op.kind, [place.get(id(v), v) for v in op.operands], dict(op.params),
+                                        dict(op.attrs), [], op.source)
                 new.results = [Value(v.width, v.dtype, new, v.name) for v in op.results]
                 place.update((id(old), v) for old, v in zip(op.results, new.results, strict=True))
         return place
@@ -332,6 +333,15 @@ def _check_closed(root: Family, analysis: Analysis) -> None:
                 op = edge.outside.op
                 raise Irregular(f"step {level} computes '{op.kind}' ({op.source.describe() or edge.outside.name}), "
                                 "which has no counterpart in the other steps")
+
+
+def _folded(op: Op) -> Op | None:
+    """A product with a state that is zero, which a first step leaves: its bias, or zero."""
+    if op.kind != "linear" or constant_of(op.operands[0]) != 0.0:
+        return None
+    if "bias" in op.params:
+        return Op("broadcast", [], {"value": op.params["bias"]}, {}, [], op.source)
+    return Op("const", [], {}, {"value": 0.0}, [], op.source)
 
 
 def _sample(trace: Trace) -> dict[int, np.ndarray]:
