@@ -342,3 +342,26 @@ def test_front_door(tmp_path):
     assert model.inputs[0].shape == (7, 3, 1)
     assert model.neurons[0].attrs["decay"] == pytest.approx(0.8)
     assert model.neurons[0].attrs["reset_kind"] == "subtract"
+
+
+def test_all_nodes_as_the_nir_package_writes_them(tmp_path):
+    one, rng = np.ones, np.random.default_rng(0)
+    lif_like = {"tau": one(6), "r": one(6), "v_leak": np.zeros(6)}
+    graph = nir.NIRGraph.from_list(
+        nir.Input(np.array([2, 8, 8])),
+        nir.Conv2d((8, 8), rng.normal(size=(3, 2, 3, 3)), 1, (1, 1), 1, 1, one(3)),
+        nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        nir.Flatten({"input": np.array([3, 2, 2])}, 0, -1),
+        nir.Linear(rng.normal(size=(6, 12))), nir.Affine(rng.normal(size=(6, 6)), one(6)), nir.Scale(one(6)),
+        nir.Delay(np.full(6, 2e-4)), nir.I(one(6)), nir.LI(**lif_like), nir.IF(one(6), one(6)),
+        nir.LIF(**lif_like, v_threshold=one(6)), nir.CubaLI(one(6), one(6), one(6), np.zeros(6)),
+        nir.CubaLIF(one(6), one(6), one(6), np.zeros(6), one(6)), nir.Threshold(one(6)),
+        nir.NIRGraph.from_list(nir.Input(np.array([6])), nir.Scale(one(6)), nir.Output(np.array([6]))),
+        nir.Output(np.array([6])))
+    nir.write(tmp_path / "all.nir", graph)
+    model = load_nir(tmp_path / "all.nir", batch=2, steps=3)
+    assert [s.name for s in model.states] == ["delay.1", "delay.2", "i.v", "li.v", "if.v", "lif.v", "cubali.i",
+                                              "cubali.v", "cubalif.i", "cubalif.v"]
+    assert run_model(model, spikes(3, 2, 128)).shape == (3, 2, 6)
+    assert model.to_mlir().count("snn.conv_matrix") == 3
