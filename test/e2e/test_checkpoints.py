@@ -103,6 +103,10 @@ def test_other_options_are_refused_by_name(spikeloom, net, data, tmp_path):
     # More epochs of the same training are welcome.
     spikeloom(*train)
     assert Checkpoint.read(tmp_path / "p.ckpt").snapshot.step == 8
+    weights = (tmp_path / "v.safetensors").read_bytes()
+    result = spikeloom(*[word for word in train if word != "--quiet"])
+    assert "continuing p.ckpt after step 8; nothing is left to do" in result.err
+    assert (tmp_path / "v.safetensors").read_bytes() == weights
 
 
 @pytest.mark.parametrize("content", [b"", b"\x10\x00\x00\x00\x00\x00\x00\x00{}", b"no checkpoint at all"])

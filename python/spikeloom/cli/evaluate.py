@@ -17,17 +17,18 @@ from ..session import Program, Session
 from .data import data_set
 from .run import predictions
 
-SPIKE_READOUTS = ("spike_count", "spike_rate")
+# What inference programs have as their first output.
+OUTPUT_READOUTS = ("spike_count", "spike_rate", "output")
 
 
 def test_program(source, settings: dict, goal: Training) -> Program:
     """Compile what tells the class of samples.
 
-    Spikes are an output of the network. A readout of membranes is only part of training programs; one that learns
-    with rate 0 leaves its parameters as they are.
+    A readout of membranes is only part of training programs; one that learns with rate 0 leaves its parameters as they
+    are.
     """
     settings = {**settings, "extra": ()}
-    if goal.readout in SPIKE_READOUTS:
+    if goal.readout in OUTPUT_READOUTS:
         return compile(source, **settings)
     return compile(source, train=replace(goal, optimizer=SGD(0.0)), **settings)
 

@@ -58,7 +58,8 @@ class Trainer:
         if resumed:
             resumed.restore(self.session, options.resume)
             self.position = Position.from_json(resumed.training)
-            remark(options, f"continuing {options.resume} after step {self.position.step}")
+            done = "; nothing is left to do" if self.position.epoch > options.epochs else ""
+            remark(options, f"continuing {options.resume} after step {self.position.step}{done}")
         elif calibrated is not None:
             self.session.weights = calibrated
         else:
@@ -253,7 +254,8 @@ class Trainer:
     def report(self) -> None:
         """Tell what the training took, and write what was asked for."""
         options, info = self.options, self.session.info
-        print(f"machine: {machine_text(info, self.session.cycles, 'step')}")
+        if self.session.cycles:
+            print(f"machine: {machine_text(info, self.session.cycles, 'step')}")
         print(f"tiles: {tiles_text(info)}")
         print(f"events: {overflow_text(self.position.last_events)} (last epoch)")
         if options.profile:
