@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,14 @@ def data_set(path: str, info: Info, options: argparse.Namespace, what: str) -> S
         raise UserError(f"{what} has {samples.steps} time steps, the program {info.steps}")
     if samples.count == 0:
         raise UserError(f"{what} has no samples")
-    return samples
+    if not port.axes:
+        return samples
+    take = samples.take
+
+    def take_file_layout(indices: np.ndarray, epoch: int = 0) -> np.ndarray:
+        return in_file_layout(port, info, take(indices, epoch).reshape(info.steps, len(indices), -1))
+
+    return replace(samples, take=take_file_layout)
 
 
 def _array_samples(path: str, info: Info, features: tuple[int, ...], options: argparse.Namespace, what: str) -> Samples:
@@ -154,8 +161,20 @@ class RunInputs:
                 array = np.asarray(value[(slice(None),) * axis + (slice(begin, end),)])
             if port.role == "input" and self.options.encode != "none" and axis == 0:
                 array = coding(self.info, self.options)(array, np.arange(begin, end))
-            result[port.name] = array.reshape(short(port.shape, self.info, end - begin))
+            rows = array.reshape(short(port.shape, self.info, end - begin))
+            result[port.name] = in_file_layout(port, self.info, rows)
         return result
+
+
+def in_file_layout(port: Port, info: Info, rows: np.ndarray) -> np.ndarray:
+    """Return rows as the model's file has them: a session takes an array of that shape to be one of the file's."""
+    return Layout(port.axes, info.steps).array(rows) if port.axes else rows
+
+
+def as_rows(port: Port, info: Info, array: np.ndarray) -> np.ndarray:
+    """Return an array of the model's file as rows; others as they are."""
+    layout = Layout(port.axes, info.steps) if port.axes else None
+    return layout.rows(array) if layout and layout.fits(array.shape) else array
 
 
 def short(shape: tuple[int, ...], info: Info, samples: int) -> tuple[int, ...]:
@@ -181,9 +200,7 @@ def bind_inputs(given: list[GivenInput], info: Info, options: argparse.Namespace
         what = f"input '{name}'"
         check_numbers(item.array, what)
         check_finite(item.array, what)
-        array = item.array
-        if port.axes and Layout(port.axes, info.steps).fits(array.shape):
-            array = Layout(port.axes, info.steps).rows(array)
+        array = item.array if options.encode != "none" else as_rows(port, info, item.array)
         axis = _sample_axis(array, port, info, options, what)
         if axis is not None:
             if count is not None and array.shape[axis] != count:

@@ -54,7 +54,7 @@ class Tester:
             if session.info.is_training:
                 right += round(session.step(x, labels).accuracy * len(indices))
             else:
-                right += int((predictions(session, session.run(x)) == labels).sum())
+                right += int((predictions(session, session.run(x, as_rows=True)) == labels).sum())
             progress.update(begin + len(indices), f"{right / (begin + len(indices)):.4f}")
         return right / count
 

@@ -56,6 +56,8 @@ class Setup:
         source = model.imported(options.batch, options.steps, options.train_parameters)
         for problem in source.problems:
             remark(options, f"{options.model}: {problem}")
+        if source.is_sequence:
+            return source
         if Path(options.inputs).suffix == ".npz":
             source.steps = options.steps or _event_steps(options.inputs)
         else:
