@@ -263,7 +263,7 @@ def test_batch_normalization_becomes_a_scale_and_a_shift_a_channel(path):
     x = g.input("x", B, 3, 4, 4)
     result = g.check(path, g.node("BatchNormalization", x, g.weights(3), g.weights(3), g.weights(3), deviation))
     parameters = [op.params["value"] for op in result.trace.ops if op.kind == "broadcast"]
-    assert [p.value.shape for p in parameters] == [(3,), (3,)]
+    assert [(p.value.shape, p.trainable) for p in parameters] == [((3,), True), ((3,), True)]
     assert all(op.attrs["inner"] == 16 for op in result.trace.ops if op.kind == "broadcast")
 
 

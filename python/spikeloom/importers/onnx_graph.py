@@ -25,12 +25,16 @@ _FOLDED = "pkg.onnxscript.optimizer.folded_from"
 
 @dataclass(eq=False)
 class Const:
-    """A constant array, the initializers it was computed from, and whether it *is* one of them."""
+    """A constant array, the initializers it was computed from, and whether it *is* one of them.
+
+    `affine` constants are the scale or shift of a normalisation, which train as weights and biases do.
+    """
 
     value: np.ndarray
     names: tuple[str, ...] = ()
     direct: bool = False
     source: Source = field(default_factory=Source)
+    affine: bool = False
 
 
 @dataclass(eq=False)

@@ -35,7 +35,9 @@ class ParameterTable:
         names = self._origins(const)
         if self.pattern is not None:
             return any(self.pattern.search(n) for n in (*const.names, *names))
-        return self.graph.marks is not None and any(n in self.graph.marks for n in names)
+        if self.graph.marks is None:
+            return const.affine
+        return any(n in self.graph.marks for n in names)
 
     def is_original(self, const: Const) -> bool:
         """Whether a constant is an initializer into which nothing was folded."""
@@ -64,9 +66,7 @@ class ParameterTable:
             first = [int(i) for i in np.argwhere(~np.isfinite(value))[0]]
             self.problems.error(f"'{name}' holds {bad} values that are not finite (NaN or infinite), the first at "
                                 f"{first}; train or export the model again", source)
-        trainable = self.is_marked(const)
-        if self.graph.marks is None and self.pattern is None:
-            trainable = weight
+        trainable = self.is_marked(const) or (weight and self.graph.marks is None and self.pattern is None)
         parameter = Parameter(name, value, trainable, transposed=transposed)
         if weight and value.ndim > 1:
             parameter.density = float(np.count_nonzero(value)) / max(1, value.size)

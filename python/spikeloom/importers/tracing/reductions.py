@@ -161,7 +161,7 @@ def _constants(node: Node, values: list) -> list[Const]:
     constants = [v for v in values if v is not None]
     if any(not isinstance(v, Const) for v in constants):
         raise Unsupported(f"{node.op} with a scale or shift that depends on the inputs is not supported")
-    return constants
+    return [Const(v.value, v.names, v.direct, v.source, True) for v in constants]
 
 
 def _group_norm(t: Tracer, node: Node, values: list):
@@ -174,7 +174,7 @@ def _group_norm(t: Tracer, node: Node, values: list):
     found = _normalised(t, node, [grouped], centred=True, epsilon=node.attrs.get("epsilon", 1e-5)).reshape(x.dims)
     for kind, const in (("mul", scale), ("add", shift)):
         value = np.repeat(const.value, channels // const.value.size).reshape([-1] + [1] * (len(x.dims) - 2))
-        found = apply(t, [found, Const(value, const.names, const.direct, const.source)],
+        found = apply(t, [found, Const(value, const.names, const.direct, const.source, True)],
                       lambda a, b, kind=kind: t.builder.binary(kind, a, b))
     return found
 
@@ -195,8 +195,8 @@ def _batch_norm(t: Tracer, node: Node, values: list):
     scale, shift, mean, variance = (np.asarray(v.value, np.float32) for v in values[1:5])
     factor = scale / np.sqrt(variance + np.float32(node.attrs.get("epsilon", 1e-5)))
     shape = [-1] + [1] * (len(x.dims) - 2)
-    factors = Const(factor.reshape(shape), values[1].names, False, node.source)
-    shifts = Const((shift - mean * factor).reshape(shape), values[2].names, False, node.source)
+    factors = Const(factor.reshape(shape), values[1].names, False, node.source, True)
+    shifts = Const((shift - mean * factor).reshape(shape), values[2].names, False, node.source, True)
     scaled = apply(t, [x, factors], lambda a, b: t.builder.binary("mul", a, b))
     return [apply(t, [scaled, shifts], lambda a, b: t.builder.binary("add", a, b))]
 
