@@ -94,9 +94,11 @@ def _updates(
 
     tensors = {tensor.name: tensor for graph in _graphs(proto.graph) for tensor in graph.initializer}
     sharing: dict[str, list[str]] = defaultdict(list)
+    problems: list[str] = []
+    updates = _updates_of_parts(tensors, parameters, changed, problems)
     for name in parameters:
-        sharing[_stored_name(name, tensors)].append(name)
-    updates, problems = {}, []
+        if parameters[name].place is None:
+            sharing[_stored_name(name, tensors)].append(name)
     for stored, names in sharing.items():
         if not any(name in changed for name in names):
             continue
@@ -116,6 +118,31 @@ def _updates(
             updates[stored] = (tensors[stored], forms[names[0]])
     if problems:
         raise UserError("these weights cannot be put back into the file:\n" + "\n".join(problems))
+    return updates
+
+
+def _updates_of_parts(
+    tensors: Mapping[str, onnx.TensorProto],
+    parameters: Mapping[str, Parameter],
+    changed: Mapping[str, np.ndarray],
+    problems: list[str],
+) -> dict[str, tuple[onnx.TensorProto, np.ndarray]]:
+    """As ``_updates`` for parameters that are parts of an initializer (gates and directions of LSTM, GRU, RNN)."""
+    from onnx import numpy_helper
+
+    updates: dict[str, tuple[onnx.TensorProto, np.ndarray]] = {}
+    for name in changed:
+        if parameters[name].place is None:
+            continue
+        stored, place = parameters[name].place
+        if stored not in tensors:
+            problems.append(_unplaced(parameters[name]))
+            continue
+        array = updates.setdefault(stored, (tensors[stored], numpy_helper.to_array(tensors[stored]).copy()))[1]
+        flat = array.reshape(-1)
+        if not np.array_equal(flat[place].astype(np.float32), parameters[name].value):
+            problems.append(f"  '{name}': another parameter that was trained apart has its place in '{stored}'")
+        flat[place] = changed[name]
     return updates
 
 

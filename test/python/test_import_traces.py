@@ -10,9 +10,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from graph_maker import B, Graph, N, T, close, messages, run_trace, traced
+from spikeloom.importers import load_onnx
 from spikeloom.importers.onnx_graph import load_graph
 from spikeloom.importers.problems import ProblemList
 from spikeloom.importers.tracing import trace_graph
+from spikeloom.onnx_export import export_onnx
 
 DATA = Path(__file__).parent / "data"
 FILES = sorted(p.stem for p in DATA.glob("*.onnx") if "inhibition" not in p.stem)
@@ -178,6 +180,21 @@ def test_a_step_on_signals_with_states_of_their_size(path):
     x = g.node("Conv", g.node("Relu", g.input("x", B, 4, 8)), kernel, pads=[1, 1], kernel_shape=[3])
     v = g.node("Add", g.node("Mul", g.input("v", B, 2, 8), g.constant(np.float32(0.9))), x)
     g.check(path, g.node("Relu", v), v, state={"v": v}, axes="BCN BCN BCN BCN")
+
+
+def test_parts_of_packed_weights_go_back_to_their_places(tmp_path):
+    """Gates and directions of one initializer are parameters of their own; trained, they fill it again."""
+    file = DATA / "torch_lstm_bi__lastT5__legacy.onnx"
+    before = load_onnx(file)
+    random = np.random.default_rng(1)
+    trained = {p.name: p.value + random.normal(0, 0.1, p.value.shape).astype(np.float32) for p in before.parameters
+               if p.trainable}
+    assert {n.rpartition(".")[2] for n in trained if "LSTM_" in n} >= {"ih", "hh", "ih_reverse", "hh_reverse"}
+    changed = export_onnx(file, trained, tmp_path / "out.onnx")
+    assert len(changed) == 5
+    after = {p.name: p.value for p in load_onnx(tmp_path / "out.onnx").parameters}
+    for name, value in trained.items():
+        np.testing.assert_array_equal(after[name], value)
 
 
 # What is refused.

@@ -30,7 +30,8 @@ from .problems import Source
 class Parameter:
     """A named buffer of the model: weights `[out, in]`, per-neuron values `[N]` or a scalar `[]`.
 
-    `density` is below 1 for a matrix that is mostly zeros on purpose (masked weights, constant selections).
+    `density` is below 1 for a matrix that is mostly zeros on purpose (masked weights, constant selections). `place`
+    tells of a part of an initializer: its name, and where in it (flat, row-major) each element of the value stands.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Parameter:
     note: str = ""
     transposed: bool = False
     density: float = 1.0
+    place: tuple[str, np.ndarray] | None = None
 
 
 @dataclass(eq=False, repr=False)  # operands of operands: a repr would never end

@@ -9,7 +9,7 @@ other numbers become attributes and constants of operations.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -195,7 +195,7 @@ def _untied(use: Use, taken: set[str], table: ParameterTable) -> Parameter:
                         for target in table.merged_away())
     table.problems.note(f"initializer '{shared.name}' is shared by unrelated uses; this one is named '{name}'",
                         use.op.source)
-    return Parameter(name, shared.value, trainable, "", shared.transposed)
+    return replace(shared, name=name, trainable=trainable, note="")
 
 
 def _state_groups(step: Step) -> dict[int, str]:

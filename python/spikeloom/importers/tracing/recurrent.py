@@ -2,7 +2,7 @@
 """RNN, GRU and LSTM: the arithmetic of their cells at every step.
 
 The gates' weights stay one matrix, `[gates * hidden, in]`, and its row is cut into gates afterwards, so that the
-parameters are those that PyTorch trains. Both biases stay as well.
+parameters are those that PyTorch trains, with the gates in its order. Both biases stay as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .tracer import Tracer
 
 _ACTIVATIONS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
-_GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+# PyTorch's order of gates by their places in the file: LSTM input, forget, cell, output; GRU reset, update, new.
+_GATES = {"RNN": [0], "GRU": [1, 0, 2], "LSTM": [0, 2, 3, 1]}
 
 
 @dataclass
@@ -65,22 +66,20 @@ def _rnn_step(cell: Cell, x: Value, state: list[Value]) -> list[Value]:
 
 
 def _lstm_step(cell: Cell, x: Value, state: list[Value]) -> list[Value]:
-    """Gates in the order input, output, forget, cell."""
     b = cell.t.builder
     gates = b.binary("add", cell.from_input(x), cell.from_state(state[0]))
     inner, squash, last = cell.activations
-    i, o, f = (inner(cell.gate(gates, n)) for n in range(3))
-    memory = b.binary("add", b.binary("mul", f, state[1]), b.binary("mul", i, squash(cell.gate(gates, 3))))
+    i, f, o = (inner(cell.gate(gates, n)) for n in (0, 1, 3))
+    memory = b.binary("add", b.binary("mul", f, state[1]), b.binary("mul", i, squash(cell.gate(gates, 2))))
     return [b.binary("mul", o, last(memory)), memory]
 
 
 def _gru_step(linear_before_reset: bool) -> Callable:
-    """Gates in the order update, reset, hidden."""
     def step(cell: Cell, x: Value, state: list[Value]) -> list[Value]:
         b = cell.t.builder
         h, (inner, squash) = state[0], cell.activations
         given, kept = cell.from_input(x), cell.from_state(h)
-        z, r = (inner(b.binary("add", cell.gate(given, n), cell.gate(kept, n))) for n in range(2))
+        r, z = (inner(b.binary("add", cell.gate(given, n), cell.gate(kept, n))) for n in range(2))
         back = b.binary("mul", r, cell.gate(kept, 2)) if linear_before_reset else \
             cell.gate(cell.from_state(b.binary("mul", r, h)), 2)
         candidate = squash(b.binary("add", cell.gate(given, 2), back))
@@ -167,7 +166,7 @@ def _check(node: Node, values: list, directions: int, x: Tensor) -> None:
             raise Unsupported(f"{node.op} with {name} that depend on the inputs is not supported")
     if values[1] is None or values[2] is None:
         raise Unsupported(f"{node.op} without weights is ill-formed")
-    hidden, gates = values[2].value.shape[-1], _GATES[node.op]
+    hidden, gates = values[2].value.shape[-1], len(_GATES[node.op])
     for key in ("clip", "input_forget"):
         if node.attrs.get(key, 0):
             raise Unsupported(f"{node.op} with {key}={node.attrs[key]} is not supported")
@@ -187,12 +186,18 @@ def _cell(t: Tracer, node: Node, values: list, d: int, name: str, directions: in
     hidden = values[2].value.shape[-1]
     suffix = "_reverse" if name == "reverse" and directions == 2 else ""
 
-    def parameter(const: Const, value: np.ndarray, part: str = "") -> Parameter:
-        return t.table.make(const, value, True, node.source, suffix=part + suffix)
+    def parameter(const: Const, place: np.ndarray, part: str = "") -> Parameter:
+        """What stands at `place` in a constant, with the gates in PyTorch's order."""
+        blocks = np.split(place, len(_GATES[node.op]))
+        place = np.concatenate([blocks[gate] for gate in _GATES[node.op]])
+        made = t.table.make(const, const.value.reshape(-1)[place], True, node.source, suffix=part + suffix)
+        made.place = (const.names[0], place) if const.direct else None
+        return made
 
-    bias = values[3]
+    weight, recurrent, bias = (None if v is None else np.arange(v.value.size).reshape(v.value.shape)[d]
+                               for v in values[1:4])
     biases = [None, None] if bias is None else [
-        parameter(bias, part, role) for part, role in zip(np.split(bias.value[d], 2), (".ih", ".hh"), strict=True)]
+        parameter(values[3], part, role) for part, role in zip(np.split(bias, 2), (".ih", ".hh"), strict=True)]
     found = [str(a).lower() for a in node.attrs.get("activations") or _ACTIVATIONS[node.op] * directions]
     count = len(_ACTIVATIONS[node.op])
     own = found[d * count:(d + 1) * count]
@@ -202,8 +207,7 @@ def _cell(t: Tracer, node: Node, values: list, d: int, name: str, directions: in
     b = t.builder
     functions = [(lambda row: b.binary("max", row, b.const(0.0, row.width))) if a == "relu" else
                  (lambda row, kind=a: b.unary(kind, row)) for a in own]
-    return Cell(t, hidden, parameter(values[1], values[1].value[d]), parameter(values[2], values[2].value[d]), *biases,
-                functions)
+    return Cell(t, hidden, parameter(values[1], weight), parameter(values[2], recurrent), *biases, functions)
 
 
 def _initial(t: Tracer, value, d: int, hidden: int, batch_first: bool) -> Value:
