@@ -191,6 +191,9 @@ def test_damaged_structure(tmp_path):
     ("snntorch", nir.IF(r=3 * ONE, v_threshold=ONE), "'r' is 3 (unit 0); snntorch only honours 1"),
     ("rockpool", nir.CubaLIF(1e-3 * ONE, 1e-3 * ONE, ONE, 0 * ONE, ONE), "what rockpool makes of the resistances of a"),
     ("nengo", lif(np.full(2, 1e-3), reset=0.5), "nengo only honours 0"),
+    ("spikingjelly", lif(np.full(2, 1e-3), r=3.0), "'r' is 3 (unit 0); spikingjelly only honours 1 or 10 (1 or tau/"),
+    ("spikingjelly", lif(np.full(2, 1e-3), reset=-0.5), "only honours -0.5 (as v_reset)"),
+    ("spikingjelly", nir.IF(r=3 * ONE, v_threshold=ONE), "only honours 10000 (1/dt)"),
 ])
 def test_what_a_platform_does_not_honour(tmp_path, convention, node, text):
     found = errors(chain(tmp_path / "n.nir", [2], node), convention=convention)

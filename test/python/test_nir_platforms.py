@@ -160,3 +160,26 @@ def test_convolutional_graph_as_in_sinabs():
     assert want.sum() > 5
     assert want.max() >= 1
     np.testing.assert_array_equal(found, want)
+
+
+@pytest.mark.parametrize("r", [1.0, 10.0])
+@pytest.mark.parametrize("reset", [0.0, -0.25])
+def test_lif_as_in_spikingjelly(tmp_path, r, reset):
+    """What its import_from_nir makes of the file: LIFNode(tau / dt), with r = tau / dt as decay_input=False."""
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    path = chain(tmp_path / "n.nir", [5], lif(np.full(5, 1e-3), r=r, threshold=0.125 * r, reset=reset, leak=reset))
+    cell = neuron.LIFNode(10.0, r == 1, v_threshold=0.125 * r, v_reset=reset)
+    cell.v = torch.zeros(2, 5)
+    x = spikes(200, 2, 5, 0.5)
+    want = over_time(x, cell)
+    assert 0.01 < want.mean() < 0.9
+    np.testing.assert_array_equal(run(path, x, convention="spikingjelly"), want)
+
+
+def test_integrate_and_fire_as_in_spikingjelly(tmp_path):
+    """Thresholds are met exactly: what fires at them must."""
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    path = chain(tmp_path / "n.nir", [3], nir.IF(np.full(3, 1e4), np.full(3, 2.0)))
+    x = spikes(60, 2, 3)
+    np.testing.assert_array_equal(run(path, x, convention="spikingjelly"), over_time(x, neuron.IFNode(2.0)))
+    assert not np.array_equal(run(path, x, convention="euler"), run(path, x, convention="spikingjelly"))

@@ -46,10 +46,18 @@ class Convention:
     if_decay: float = 1.0
     if_reset: str = ""
     if_per_step: bool = False  # I and IF count in steps: r is the gain of a step, dt plays no part
-    fixed: tuple[tuple[str, str, float | str], ...] = ()  # (kind, parameter, what alone is honoured)
+    fixed: tuple[tuple[str, str, float | str], ...] = ()  # (kind, parameter, what alone is honoured: see _ALLOWED)
     unknown: tuple[str, ...] = ()  # kinds of neurons whose parameters the platform writes in a way nobody stated
 
 
+# Values that a platform takes a parameter to have, by their description: alternatives for (node, dt).
+_ALLOWED = {
+    "tau_mem/dt": lambda node, dt: [node.tau_mem / dt],
+    "tau_syn/dt": lambda node, dt: [node.tau_syn / dt],
+    "1 or tau/dt": lambda node, dt: [np.ones_like(node.tau), node.tau / dt],
+    "1/dt": lambda node, dt: [np.full_like(node.r, 1 / dt, np.float64)],
+    "as v_reset": lambda node, dt: [node.v_reset],
+}
 _ZERO_REST = tuple((kind, name, 0.0) for kind in ("LIF", "CubaLIF") for name in ("v_leak", "v_reset"))
 _ZERO_IF = (("IF", "v_reset", 0.0),)
 
@@ -66,6 +74,9 @@ CONVENTIONS = {c.name: c for c in (
     Convention("snntorch", "forward Euler, membranes in units of the gain; IF becomes Leaky(beta=0.9), reset by "
                "subtraction", units="gain", if_per_step=True, if_decay=0.9, if_reset="subtract",
                fixed=(*_ZERO_REST, *_ZERO_IF, ("IF", "r", 1.0), ("CubaLIF", "r", "tau_mem/dt"))),
+    Convention("spikingjelly", "forward Euler, fires at the threshold", cmp="ge",
+               fixed=(("IF", "r", "1/dt"), ("LIF", "r", "1 or tau/dt"), ("LIF", "v_leak", "as v_reset"),
+                      ("CubaLIF", "r", "tau_mem/dt"), ("CubaLIF", "w_in", "tau_syn/dt"), ("CubaLIF", "v_leak", 0.0))),
     Convention("spinnaker2", "forward Euler, membranes in units of the gain", units="gain",
                fixed=_ZERO_REST + _ZERO_IF),
     Convention("spyx", "forward Euler; fires by the membrane of the step before, reset by subtraction",
@@ -194,14 +205,14 @@ def _check_honoured(node: Node, rule: Rule, problems: ProblemList) -> None:
         if node.kind != kind:
             continue
         found = np.asarray(getattr(node.node, name), np.float64)
-        expected = np.asarray(node.node.tau_mem, np.float64) / rule.dt if wanted == "tau_mem/dt" else wanted
-        bad = ~np.isclose(found, expected, rtol=1e-5)
+        allowed = _ALLOWED[wanted](node.node, rule.dt) if isinstance(wanted, str) else [np.full(found.shape, wanted)]
+        bad = np.all([~np.isclose(found, a, rtol=1e-5) for a in allowed], axis=0)
         if bad.any():
             where = int(np.argmax(bad))
+            numbers = " or ".join(f"{np.asarray(a).flat[where]:.6g}" for a in allowed)
+            meaning = f" ({wanted})" if isinstance(wanted, str) else ""
             problems.error(f"'{name}' is {found.flat[where]:.6g} (unit {where}); {convention.name} only honours "
-                           f"{np.broadcast_to(expected, found.shape).flat[where]:.6g}"
-                           + (f" ({wanted})" if isinstance(wanted, str) else "")
-                           + "; take --nir-convention=euler or exponential", node.source)
+                           f"{numbers}{meaning}; take --nir-convention=euler or exponential", node.source)
     if node.kind in ("LIF", "CubaLIF", "IF") and _reset_of(node, convention) == "subtract" \
             and np.any(np.asarray(node.node.v_reset) != 0):
         problems.error("'v_reset' is not 0, but reset is by subtraction, which does not reset to a value; take "
