@@ -40,8 +40,8 @@ def test_table_of_the_docs():
     assert table() in page
 
 
-def unrolled(tmp_path, body, states, width=WIDTH):
-    """`body(m, x, *states)` written out for every step from zero states: (model, file)."""
+def unrolled(tmp_path, body, states, *, last=None, width=WIDTH):
+    """`body(m, x, w, *states)` written out for every step from zero states; `last` names a state to give at the end."""
     m = Zoo(seed=5)
     m.inputs.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [STEPS, BATCH, width]))
     zero = m.array("zero", np.zeros((BATCH, width), np.float32))
@@ -55,11 +55,15 @@ def unrolled(tmp_path, body, states, width=WIDTH):
         rows.append(m.node("Unsqueeze", spikes, m.array(f"axis{t}", np.array([0]))))
     m.node("Concat", *rows, axis=0, name="y")
     m.outputs.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [STEPS, BATCH, width]))
+    if last is not None:
+        m.output(held[last], "last", width)
     path = m.save(tmp_path / "n.onnx")
     model = load_onnx(path)
     x = 3 * np.random.default_rng(2).random((STEPS, BATCH, width)).astype(np.float32)
-    want, = ReferenceEvaluator(path).run(None, {"x": x})
+    want, *rest = ReferenceEvaluator(path).run(None, {"x": x})
     found, _ = run_program(model.program, {"x": x}, {})
+    for value in rest:
+        np.testing.assert_array_equal(found["last"], value)
     assert 0.02 < want.mean() < 0.98
     np.testing.assert_array_equal(found["y"], want)
     return model
@@ -79,7 +83,8 @@ def test_reset_by_the_spike_of_the_step_before(tmp_path):
     assert [op.kind for op in model.arithmetic] == ["add"]
 
 
-def test_reset_by_a_spike_without_a_membrane(tmp_path):
+@pytest.mark.parametrize("last", [None, 2])
+def test_reset_by_a_spike_without_a_membrane(tmp_path, last):
     """Alpha's membrane is made anew in every step, so that only its spike is carried: the membrane is put back."""
     def body(m, x, w, exc, inh, spk):
         e, h = m.add(m.mul(exc, 0.85), x), m.sub(m.mul(inh, 0.7), x)
@@ -87,7 +92,12 @@ def test_reset_by_a_spike_without_a_membrane(tmp_path):
         spikes = m.above(m.sub(v, m.mul(v, spk)))
         return spikes, m.sub(e, m.mul(e, spk)), m.sub(h, m.mul(h, spk)), spikes
 
-    (neuron,) = unrolled(tmp_path, body, 3).neurons
+    model = unrolled(tmp_path, body, 3, last=last)
+    assert not [p for p in model.problems if p.severity == "warning"]
+    if last is not None:  # then the spike is what has to be carried
+        assert "neuron" not in {op.kind for op in model.neurons}
+        return
+    (neuron,) = model.neurons
     assert neuron.attrs["reset_scope"] == "whole_update"
     assert neuron.attrs["decay"] == 0
 

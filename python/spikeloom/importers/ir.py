@@ -182,7 +182,8 @@ class Program:
 class State:
     """A value carried from step to step: graph input `name`, graph output `output`.
 
-    A `private` one belongs to a loop: nobody outside sees it, and it starts at `initial`.
+    A `private` one belongs to a loop and starts at `initial`, whatever the caller does; `kept` says that its value
+    after the last step is read.
     """
 
     name: str
@@ -192,6 +193,7 @@ class State:
     initial: float = 0.0
     is_bool: bool = False
     private: bool = False
+    kept: bool = True
 
 
 @dataclass(eq=False)
@@ -299,7 +301,7 @@ def copy_step(step: Step) -> Step:
         for value in new.results:
             value.op = new
         ops.append(new)
-    states = [State(s.name, s.output, same(s.value), same(s.next), s.initial, s.is_bool, s.private)
+    states = [State(s.name, s.output, same(s.value), same(s.next), s.initial, s.is_bool, s.private, s.kept)
               for s in step.states]
     return Step(step.name, step.batch, [same(v) for v in step.inputs], states,
                 [(n, same(v)) for n, v in step.outputs], ops, step.is_sequence)

@@ -100,12 +100,24 @@ def scope_of(program: Program, scan: Scan) -> Scope:
     proxies = {id(v): Value(v.width, v.dtype, None, v.name) for v in captured}
     for op in scan.ops:
         op.operands = [proxies.get(id(v), v) for v in op.operands]
+    read = {id(v) for v in _read_outside(program)}
     states = [State(s.name or f"state{i}", "", s.value, proxies.get(id(s.next), s.next),
-                    s.init if isinstance(s.init, float) else 0.0, private=isinstance(s.init, float))
-              for i, s in enumerate(scan.states)]
+                    s.init if isinstance(s.init, float) else 0.0, private=isinstance(s.init, float),
+                    kept=id(s.final) in read) for i, s in enumerate(scan.states)]
     outputs = [(outer.name, proxies.get(id(v), v)) for v, outer in scan.stacked]
     inputs = [*(inner for _, inner in scan.sequences), *proxies.values()]
     return Scope(Step(program.name, program.batch, inputs, states, outputs, scan.ops), scan, tuple(captured))
+
+
+def _read_outside(program: Program) -> list[Value]:
+    """Row values that anything but the body of a loop reads, and stacked ones where they are outputs."""
+    read = [*(p.value for p in program.outputs), *(s.final for s in program.states)]
+    for item in program.items:
+        if isinstance(item, Op):
+            read += item.operands
+        else:
+            read += [*free_values(item), *(s.init for s in item.states if isinstance(s.init, Value))]
+    return read
 
 
 def outside_scope(program: Program) -> Scope:

@@ -73,7 +73,7 @@ def _use_membrane(step: Step, state: State) -> None:
     holder = next((s for s in step.states if s.next is membrane and s.private), None)
     readers = step.users().get(id(state.value), [])
     resets = [op for op in readers if not is_signal(op, state.value, threshold)]
-    if holder is None and (len(resets) < len(readers) or any(v is state.value for v in step.roots())):
+    if holder is None and (state.kept or len(resets) < len(readers) or any(v is state.value for v in step.roots())):
         return
     start = holder.initial if holder is not None else 0.0
     if not resets or any(float(fires(start, limit)) != state.initial for limit in _numbers(threshold)):
