@@ -244,6 +244,12 @@ def test_step_longer_than_a_time_constant_is_a_warning(tmp_path):
     assert warnings(path, convention="exponential") == []
 
 
+def test_time_constants_that_look_like_steps(tmp_path):
+    path = chain(tmp_path / "n.nir", [2], lif(np.array([20.0, 9.5])))
+    assert "node 'a': the shortest time constant of the file is 9.5 s" in warnings(path)[0]
+    assert warnings(path, dt=1.0) == []
+
+
 def test_delay_of_too_many_steps(tmp_path):
     path = chain(tmp_path / "n.nir", [2], nir.Delay(ONE))
     assert "its longest delay is 10000 time steps of 0.0001 s; at most 4096" in errors(path)[0]

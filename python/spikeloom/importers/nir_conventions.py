@@ -149,9 +149,21 @@ def choose_rule(options: NirOptions, graph: Graph, problems: ProblemList) -> Rul
     origin = " (default)" if options.dt is None else " (metadata)" if options.dt == "metadata" else ""
     problems.note(f"NIR does not say how time passes: time step {dt:g} s{origin}, convention '{convention.name}' "
                   f"({convention.summary}), reset {_reset_text(convention)}")
+    if options.dt is None:
+        _warn_of_steps(graph, problems)
     for node in graph.nodes.values():
         _check_honoured(node, rule, problems)
     return rule
+
+
+def _warn_of_steps(graph: Graph, problems: ProblemList) -> None:
+    """Time constants of seconds are rare; some writers count them in time steps."""
+    least = [(float(np.min(getattr(node.node, name))), node) for node in graph.nodes.values()
+             for name in ("tau", "tau_syn", "tau_mem") if np.size(getattr(node.node, name, ()))]
+    if least and min(tau for tau, _ in least) >= 1:
+        tau, node = min(least, key=lambda pair: pair[0])
+        problems.warn(f"the shortest time constant of the file is {tau:.6g} s: Sinabs and Spyx write time constants in "
+                      "time steps; if this file has such, say --nir-dt=1", node.source)
 
 
 def _reset_text(convention: Convention) -> str:
