@@ -19,7 +19,8 @@ from .tracing.layout import rows_of
 TOLERANCE = 1e-4
 _HALF_TOLERANCE = 2e-3
 _WORK = 40_000_000
-_TYPES = {"bool": np.bool_, "uint8": np.uint8, "float16": np.float16}
+_TYPES = {"bool": np.bool_, "uint8": np.uint8, "int32": np.int32, "int64": np.int64, "float16": np.float16,
+          "double": np.float64}
 
 
 def find_difference(graph: SourceGraph, trace: Trace, program: Program) -> str:
@@ -70,6 +71,11 @@ class _Oracle:
     def __init__(self, graph: SourceGraph) -> None:
         self.model = graph.model
         self.names = [p.name for p in graph.outputs]
+        if any(node.op in ("RNN", "GRU", "LSTM") and len(node.inputs) > 4 and node.inputs[4] for node in graph.nodes):
+            self.session = self._runtime()
+            if self.session is None:
+                raise RuntimeError("the reference implementation does not know sequence_lens; install onnxruntime")
+            return
         try:
             self.session = ReferenceEvaluator(graph.model)
         except Exception:  # it refuses some operators before it has seen any input
@@ -105,6 +111,8 @@ def _draw(generator: np.random.Generator, shape: tuple[int, ...], dtype: str, ki
     """Inputs: binary, uniform, and (for states) values that lie exactly on round thresholds."""
     if dtype in ("bool", "uint8"):
         return generator.integers(0, 2, shape).astype(np.float32)
+    if dtype.startswith("int"):
+        return generator.integers(0, 3, shape).astype(np.float32)
     if kind == 0:
         return np.zeros(shape, np.float32)
     if kind == 1:

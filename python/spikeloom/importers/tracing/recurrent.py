@@ -7,7 +7,7 @@ parameters are those that PyTorch trains, with the gates in its order. Both bias
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,15 +102,14 @@ def _recurrent(t: Tracer, node: Node, values: list) -> list[Tensor]:
     step = {"RNN": _rnn_step, "LSTM": _lstm_step,
             "GRU": _gru_step(bool(node.attrs.get("linear_before_reset", 0)))}[node.op]
     inputs = [t.rows.value(part) for part in x.cells[:, 0]]
-    active = _lengths(t, node, values[4])
     outputs, finals = [], []
     for d, name in enumerate(names):
         cell = _cell(t, node, values, d, name, len(names))
         state = [_initial(t, values[5 + i], d, cell.hidden, batch_first) for i in range(states)]
         rows = []
-        order = list(enumerate(inputs))
-        for number, row in order[::-1] if name == "reverse" else order:
-            given, state = _while_it_lasts(t, active(number), step(cell, row, state), state)
+        active = _lasting(t, node, values[4], len(inputs), name == "reverse")
+        for row in inputs[::-1] if name == "reverse" else inputs:
+            given, state = _while_it_lasts(t, next(active), step(cell, row, state), state)
             rows.append(given)
         outputs.append(rows[::-1] if name == "reverse" else rows)
         finals.append(state)
@@ -133,19 +132,30 @@ def _directions(node: Node) -> list[str]:
     return found[direction]
 
 
-def _lengths(t: Tracer, node: Node, value) -> Callable[[int], bool | Value]:
-    """Whether a sample's sequence still lasts at a step: the same for all samples, or a mask of one column."""
+def _lasting(t: Tracer, node: Node, value, count: int, backward: bool) -> Iterator[bool | Value]:
+    """Whether a sample's sequence lasts at each step: the same for all samples, or a mask of one column.
+
+    Lengths that are inputs are counted down (up from the end), so that every step does the same.
+    """
+    steps = range(count)[::-1] if backward else range(count)
     if value is None:
-        return lambda step: True
+        yield from (True for _ in steps)
+        return
     if isinstance(value, Const):
         if np.ptp(value.value) != 0:
             raise Unsupported(f"{node.op} with the constant sequence_lens {value.value.tolist()}, which differ from "
                               "sample to sample, is not supported; make them an input")
-        return lambda step: step < int(value.value.flat[0])
-    lengths = t.rows.value(value.cells)
-    if len(value.dims) != 1 or lengths.dtype == "i1":
+        yield from (step < int(value.value.flat[0]) for step in steps)
+        return
+    if len(value.dims) != 1 or value.dtype == "i1":
         raise Unsupported(f"{node.op} with sequence_lens of shape {value.dims} is ill-formed")
-    return lambda step: t.builder.compare("ogt", lengths, t.builder.const(float(step), 1))
+    b = t.builder
+    zero, one = b.const(0.0, 1), b.const(1.0, 1)
+    left = t.rows.value(value.cells)
+    left = b.binary("sub", left, b.const(float(count - 1), 1)) if backward else left
+    for _ in steps:
+        yield b.make("cmp", [left, zero], 1, "i1", pred="ogt")
+        left = b.binary("add" if backward else "sub", left, one)
 
 
 def _while_it_lasts(t: Tracer, active: bool | Value, new: list[Value], old: list[Value]) -> tuple[Value, list[Value]]:
