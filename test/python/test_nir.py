@@ -10,6 +10,7 @@ import pytest
 import spikeloom as sl
 from nir_maker import chain, lif, run, run_model, spikes, write
 from spikeloom.importers import load_nir
+from spikeloom.importers.__main__ import main as snn_import
 from spikeloom.importers.nir_conventions import CONVENTIONS
 from spikeloom.importers.nir_traces import TRACES, compare, main, table
 
@@ -97,6 +98,14 @@ def test_leaky_integrators(tmp_path, convention, decay, gain):
         v = decay * v + gain * 2 * row
         want.append(v)
     np.testing.assert_allclose(run(path, x, convention=convention), np.array(want), atol=1e-6)
+
+
+def test_time_constants_of_many_steps(tmp_path):
+    """A decay of `1 - 1.2e-6` in float32 would be 5 % off; the rate is applied by itself."""
+    one = np.ones(1)
+    path = chain(tmp_path / "n.nir", [1], nir.LI(tau=83.0 * one, r=one, v_leak=-0.5 * one))
+    found = run(path, np.ones((5000, 1, 1)))[-1].item()
+    assert found == pytest.approx(0.5 * (1 - (1 - DT / 83) ** 5000), rel=2e-3)
 
 
 def test_integrators_without_leak(tmp_path):
@@ -334,6 +343,16 @@ def test_braille_graph(tmp_path):
                                                   for w in ("weight", "bias")}
     assert [op.kind for op in model.neurons] == ["integrator", "neuron"] * 2
     assert run_model(model, spikes(50, 2, 12)).sum() > 0
+
+
+def test_snn_import_writes_the_module(tmp_path):
+    path = chain(tmp_path / "n.nir", [2], lif(np.full(2, 1e-3)))
+    out = tmp_path / "n.mlir"
+    assert snn_import([str(path), "-o", str(out), "--steps=5", "--nir-convention=norse", "--nir-dt=2e-4"]) == 0
+    text = out.read_text()
+    assert "snn.neuron" in text
+    assert "gain = 2.0e-01" in text
+    assert "tensor<5x1x2xf32>" in text
 
 
 def test_front_door(tmp_path):

@@ -132,7 +132,7 @@ def _edge(raw: RawGraph, edge: Edge) -> str:
 def infer_shapes(graph: Graph, problems: ProblemList) -> None:
     """Gives every node its shapes and compares the two ends of every edge; completes missing Inputs and Outputs."""
     for node in graph.nodes.values():
-        node.takes = declared(node)
+        node.takes = _declared(node)
         node.gives = _given(node, problems) if node.takes is not None else None
     changed = True
     while changed:
@@ -194,7 +194,7 @@ def _port(graph: Graph, name: str, node: nir.NIRNode, shape: Shape, ports: list[
     ports.append(name)
 
 
-def declared(node: Node) -> Shape | None:
+def _declared(node: Node) -> Shape | None:
     """The input shape that a node itself says; None if what leads to it decides."""
     inner, kind = node.node, node.kind
     if kind in ("Conv1d", "Conv2d"):
@@ -210,14 +210,8 @@ def declared(node: Node) -> Shape | None:
         return None if shape is None else tuple(int(s) for s in np.atleast_1d(shape))
     if kind in ("SumPool2d", "AvgPool2d"):
         return None
-    shape = _parameters(node)[0].shape
-    return shape or None  # a scalar fits whatever leads to it
-
-
-def _parameters(node: Node) -> list[np.ndarray]:
-    """The arrays of an elementwise node."""
-    names = {"Scale": "scale", "Delay": "delay", "Threshold": "threshold"}
-    return [np.asarray(getattr(node.node, names.get(node.kind, "r")))]
+    parameter = {"Scale": "scale", "Delay": "delay", "Threshold": "threshold"}.get(kind, "r")
+    return np.shape(getattr(inner, parameter)) or None  # a scalar fits whatever leads to it
 
 
 def _given(node: Node, problems: ProblemList) -> Shape | None:

@@ -100,6 +100,11 @@ def _drive(step: StepBuilder, name: str, x: Value, v: Value, c: Constants) -> tu
         x = step.scaled(x, f"{name}.r", c.r)
         x = step.build.binary("sub", step.build.binary("add", x, step.row(f"{name}.leak", leak)), v)
         decay, gain, leak = np.ones_like(decay), c.part, np.zeros_like(leak)
+    elif _is_slow(decay) and rule.convention.order == "integrate_fire":
+        rate = step.row(f"{name}.rate", 1 - decay, note)
+        pull = step.build.binary("mul", step.build.binary("sub", step.row(f"{name}.leak", leak), v), rate)
+        x = step.build.binary("add", step.scaled(x, f"{name}.gain", gain, note), pull)
+        decay, gain, leak = np.ones_like(decay), np.ones_like(gain), np.zeros_like(leak)
     leaks = np.any((1 - decay) * leak != 0)
     attrs: dict = {}
     params: dict[str, Parameter] = {}
@@ -118,6 +123,11 @@ def _drive(step: StepBuilder, name: str, x: Value, v: Value, c: Constants) -> tu
     else:
         params["decay"] = step.parameter(f"{name}.decay", decay, note=note)
     return x, attrs, params
+
+
+def _is_slow(decay: np.ndarray) -> bool:
+    """Whether float32 spoils a decay: of 1 minus a tiny rate it keeps few digits of the rate."""
+    return bool(np.any(np.abs(decay.astype(np.float32) - decay) > 1e-3 * np.abs(1 - decay)))
 
 
 def _arithmetic(step: StepBuilder, node: Node, x: Value, state: State, attrs: dict, params: dict, c: Constants,
