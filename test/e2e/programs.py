@@ -288,4 +288,45 @@ ROWS = Function(
     [("%logits", "logits", (B, C)), ("%h", "hidden", (B, N))],
 )
 
-FUNCTIONS = {f.name: f for f in (BIDIRECTIONAL, PROLOGUE, DECAYS, DECODER, LAYERS, TWO_DIRECTIONS, FORK, ROWS)}
+
+def pooled(value: str, channels: int, size: int) -> str:
+    """Lines that make `%pool`, the maxima of 2x2 squares of an image."""
+    row, whole = tensor(B, channels * (size // 2) ** 2), tensor(B, channels * size**2)
+    lines = [
+        f"%part{i}{j} = snn.slice {value} {{shape = {[channels, size, size]}, offsets = {[0, i, j]}, "
+        f"sizes = {[channels, size // 2, size // 2]}, strides = [1, 2, 2]}} : {whole} -> {row}"
+        for i in range(2)
+        for j in range(2)
+    ]
+    lines += [
+        f"%upper = arith.maximumf %part11, %part10 : {row}",
+        f"%lower = arith.maximumf %upper, %part01 : {row}",
+        f"%pool = arith.maximumf %lower, %part00 : {row}",
+    ]
+    return "\n  ".join(lines)
+
+
+# An image goes through a convolution before the first step; rows side by side and a softmax come after the last.
+IMAGE = Function(
+    "image",
+    {"x": (T, B, IN), "s": (B, 32)},
+    {"k": (3, 18), "kb": (3,), "wi": (N, 12), "w": (N, IN), "u": (N, N), "o": (C, 2 * N)},
+    f"""
+  %m = snn.conv_matrix %k {{input = [2, 4, 4], kernel = [3, 3], padding = [1, 1, 1, 1]}}
+      : {tensor(3, 18)} -> {tensor(48, 32)}
+  %mb = snn.spread %kb {{inner = 16}} : {tensor(3)} -> {tensor(48)}
+  %c = snn.linear %s, %m bias(%mb : {tensor(48)}) : ({tensor(B, 32)}, {tensor(48, 32)}) -> {tensor(B, 48)}
+  {pooled("%c", 3, 4)}
+  %g = snn.linear %pool, %wi : ({tensor(B, 12)}, {tensor(N, 12)}) -> {ROW}
+  %start = math.tanh %g : {ROW}
+  %hs, %last = snn.scan over(%xt = %x : {SEQUENCE}) state(%h = %start : {ROW}) -> ({STACK}), ({ROW}) {{
+    {cell("%xt", "%h", "%w", "%u")}
+    snn.yield step(%next : {ROW}) state(%next : {ROW})
+  }}
+  %both = snn.concat %last, %start : ({ROW}, {ROW}) -> {tensor(B, 2 * N)}
+  %l = snn.linear %both, %o : ({tensor(B, 2 * N)}, {tensor(C, 2 * N)}) -> {LOGITS}
+  %logits = snn.softmax %l {{log}} : {LOGITS}""",
+    [("%logits", "logits", (B, C)), ("%pool", "pooled", (B, 12))],
+)
+
+FUNCTIONS = {f.name: f for f in (IMAGE, BIDIRECTIONAL, PROLOGUE, DECAYS, DECODER, LAYERS, TWO_DIRECTIONS, FORK, ROWS)}

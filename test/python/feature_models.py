@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
+from pathlib import Path
 
 import numpy as np
+
+from spiking_models import relative_error, run_pipeline
 
 
 def mix_bits(x: np.ndarray) -> np.ndarray:
@@ -477,3 +480,23 @@ NETS = {
     "batch norm of channels": batch_normalisation_of_channels,
     "dropout": dropped,
 }
+
+
+def gradient_errors(name: str, folder: Path) -> dict[str, float]:
+    """Relative errors of a training step of one of the networks: loss, gradients, running statistics, by name."""
+    net, output = NETS[name]()
+    loss, gradients = net.torch_gradients(output)
+    pipeline = (
+        "builtin.module(func.func(snn-prepare-layers{train=true},snn-choose-events),"
+        f"snn-training-step{{surrogate=fast_sigmoid:{net.slope}}},"
+        "func.func(snn-fuse-time-sums),canonicalize,cse,snn-verify-encoding)"
+    )
+    inputs = {"x": net.x, "labels": net.labels, **net.values, **net.statistics}
+    results = run_pipeline(net.mlir(output), pipeline, folder, inputs)
+    errors = {"loss": abs(float(results["loss"]) - loss) / loss}
+    for parameter, expected in gradients.items():
+        assert np.linalg.norm(expected) > 0, f"{parameter}: a gradient of zero tests nothing"
+        errors[f"{parameter}.grad"] = relative_error(results[f"{parameter}.grad"], expected)
+    for statistic, expected in net.moved.items():
+        errors[statistic] = relative_error(results[statistic], expected)
+    return errors

@@ -41,3 +41,23 @@ def test_one_training_step(name: str, tmp_path) -> None:
             np.testing.assert_array_equal(new[parameter], np.load(expected / f"{parameter}.npy"), err_msg=engine)
         for statistic in net.statistics:
             np.testing.assert_array_equal(new[statistic], np.load(expected / f"{statistic}.npy"), err_msg=engine)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_outputs(name: str, tmp_path) -> None:
+    """Inference: kernels that do not train lie elsewhere, batch statistics and dropout are gone."""
+    net, output = NETS[name]()
+    model, weights, x = (tmp_path / file for file in ("m.mlir", "w.safetensors", "x.npy"))
+    model.write_text(net.mlir(output))
+    save_file({**net.values, **net.statistics}, weights)
+    np.save(x, net.x)
+    placed, program = tmp_path / "placed.mlir", tmp_path / "program.loom"
+    run(BUILD / "bin/snn-compile", model, "-o", placed, "--stop-after=placement", "--machine=tiny")
+    run(BUILD / "bin/snn-compile", model, "-o", program, "--machine=tiny")
+    inputs = ["--input", f"x={x}", "--weights", weights]
+    run(BUILD / "bin/snn-interpret", placed, *inputs, "--output", tmp_path / "expected")
+    expected = np.load(tmp_path / "expected/out.npy")
+    assert expected.any()
+    for engine in ("strict", "fast"):
+        run(BUILD / "bin/snn-run", program, "--engine", engine, *inputs, "--output", tmp_path / engine)
+        np.testing.assert_array_equal(np.load(tmp_path / engine / "out.npy"), expected, err_msg=engine)

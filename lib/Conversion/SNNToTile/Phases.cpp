@@ -78,10 +78,11 @@ LogicalResult Lowering::assignStage(Operation *op) {
     return mlir::success();
   int level = 0;
   for (OpOperand &operand : op->getOpOperands()) {
-    // A sum is complete when all parts of its stage have run.
+    // A sum is complete when all parts of its stage have run, and so is a matrix.
     Operation *source = operand.get().getDefiningOp();
     bool sum = source && accumulatorOf(source) && operand.get() != accumulatorOf(op);
-    level = std::max(level, levelAfter(operand.get(), sum || isExchanged(operand)));
+    bool complete = sum || isa_and_nonnull<ConvMatrixOp>(source);
+    level = std::max(level, levelAfter(operand.get(), complete || isExchanged(operand)));
   }
   if (isa<CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op)) {
     helperLevels[op] = level ? level + 1 : 0;
@@ -447,7 +448,8 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
     for (Value value : op->getResults())
       if (stageOf.count(op) && !isReduction(op) && !getEvents(value.getType()) && !storages.count(value) &&
           classes.getClass(value) >= 0 &&
-          llvm::any_of(value.getUsers(), [&](Operation *user) { return !llvm::is_contained(ops, user); })) {
+          (isa<ConvMatrixOp>(op) ||
+           llvm::any_of(value.getUsers(), [&](Operation *user) { return !llvm::is_contained(ops, user); }))) {
         int unitClass = classes.getClass(value);
         SmallVector<int64_t> shape = storedShape(value);
         bool weights = isa<ConvMatrixOp>(op);
