@@ -195,8 +195,25 @@ LogicalResult Lowering::lowerResults(func::ReturnOp op) {
   return mlir::success();
 }
 
+void Lowering::lowerConstants() {
+  for (auto constant : function.getBody().front().getOps<arith::ConstantOp>()) {
+    auto splat = dyn_cast<SplatElementsAttr>(constant.getValue());
+    auto type = dyn_cast<RankedTensorType>(constant.getType());
+    bool isRead =
+        llvm::any_of(constant->getUsers(), [](Operation *user) { return isa<CompressOp, LinearOp>(user); });
+    if (!splat || !type || !type.getElementType().isF32() || type.getRank() != 2 || !isRead)
+      continue;
+    Storage storage;
+    storage.buffer = buffer(constant.getLoc(), "constant", type.getShape(), type.getElementType());
+    storage.buffer.setClear(true);
+    storage.buffer.setFill(splat.getSplatValue<APFloat>());
+    storages[constant.getResult()] = storage;
+  }
+}
+
 LogicalResult Lowering::run() {
   lowerArguments();
+  lowerConstants();
   SmallVector<Operation *> flat;
   for (Operation &op : function.getBody().front()) {
     if (isa<arith::ConstantOp>(op))

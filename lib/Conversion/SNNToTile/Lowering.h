@@ -75,6 +75,9 @@ private:
 
   // Arguments and results (Lowering.cpp).
   void lowerArguments();
+  /// Buffers of constants that are read in memory: the list of a state's initial value, the input of a
+  /// product.
+  void lowerConstants();
   mlir::LogicalResult lowerResults(mlir::func::ReturnOp op);
   tile::FamilyOp family(int unitClass);
   tile::FamilyOp indexFamily(llvm::StringRef name, int64_t tasks);
