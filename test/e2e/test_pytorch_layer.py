@@ -119,6 +119,42 @@ def test_training_inside_a_model(network: Network) -> None:
     assert losses[0][-1] < 0.9 * losses[0][0]
 
 
+class Recurrent(torch.nn.Module):
+    """An LSTM over a whole sequence, and a layer on every step."""
+
+    def __init__(self, batch_first: bool) -> None:
+        super().__init__()
+        torch.manual_seed(6)
+        self.cells = torch.nn.LSTM(INPUTS, HIDDEN, batch_first=batch_first)
+        self.readout = torch.nn.Linear(HIDDEN, CLASSES)
+
+    def forward(self, x):
+        return self.readout(self.cells(x)[0])
+
+
+WHOLE = {
+    "time first": (Recurrent(False), (STEPS, 4, INPUTS), (STEPS, 6, INPUTS)),
+    "batch first": (Recurrent(True), (4, STEPS, INPUTS), (6, STEPS, INPUTS)),
+    "batch first, as many samples as steps": (Recurrent(True), (STEPS, STEPS, INPUTS), (STEPS, STEPS, INPUTS)),
+    "without time": (torch.nn.Sequential(torch.nn.Linear(INPUTS, 7), torch.nn.Tanh()), (4, INPUTS), (6, INPUTS)),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_files_keep_their_shapes(name: str) -> None:
+    """Exporters rename and rearrange parameters of such modules; norms of their gradients stay."""
+    module, exported, used = WHOLE[name]
+    layer = sl.nn.Module(module, example=torch.zeros(exported), machine="tiny")
+    x = torch.randn(used, generator=torch.Generator().manual_seed(7)).requires_grad_()
+    expected, found = module(x), layer(x)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    cotangent = torch.randn_like(expected)
+    wanted = torch.autograd.grad((expected * cotangent).sum(), [x, *module.parameters()])
+    got = torch.autograd.grad((found * cotangent).sum(), [x, *layer.parameters()])
+    assert error(got[0], wanted[0]) <= TOLERANCE
+    assert sorted(g.norm().item() for g in got) == pytest.approx(sorted(g.norm().item() for g in wanted), rel=TOLERANCE)
+
+
 def test_short_lists_drop_spikes_forward_and_backward(network: Network) -> None:
     x = binary(STEPS, 4, INPUTS).requires_grad_()
     full, short = layer_of(network), layer_of(network, events=sl.Events(max_activity=0.1))
