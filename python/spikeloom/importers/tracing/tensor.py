@@ -84,8 +84,8 @@ class Tensor:
         """The axis of `cells` of a dimension; the batch is refused, since `what` would treat samples differently."""
         number, (low, high) = self.dim(number), self.fold
         if number == low:
-            raise Unsupported(f"{what} along the batch axis (dimension {number} of {_text(self.dims)}) treats samples "
-                              "of one batch differently, which is not supported")
+            raise MixedBatch(f"{what} along the batch axis (dimension {number} of {_text(self.dims)}) treats samples "
+                             "of one batch differently, which is not supported", [1, self.size])
         return number if number < low else number + high - low - 1
 
     def features(self) -> list[int]:
