@@ -306,12 +306,12 @@ class Session:
 
         Args:
             x: the input ``[T, b, ...]``, or inputs and states by name; ``b`` up to the program's batch.
-            as_rows: inputs and outputs are ``[T, b, N]`` also where the model's file has another order.
+            as_rows: give outputs time-major, as the program has them, where the model's file has another order.
 
         Returns:
             Outputs by name: sequences ``[T, b, ...]``, states after the last step ``[b, ...]``.
         """
-        samples = self.set_inputs(x, as_rows=as_rows)
+        samples = self.set_inputs(x)
         self.native.run()
         return self.outputs(samples, as_rows=as_rows)
 

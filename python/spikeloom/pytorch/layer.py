@@ -73,8 +73,14 @@ class Engine:
         with self._lock:
             self.forward.weights = weights
             self._reset(self.forward, data)
-            parts = [self.forward.run(piece, as_rows=True) for piece in self.pieces(data)]
+            parts = [self._run(piece) for piece in self.pieces(data)]
         return {port.name: joined([p[port.name] for p in parts], port, self.info) for port in self.info.results}
+
+    def _run(self, piece: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Rows in, rows out: of one batch."""
+        samples = self.forward.set_inputs(piece, as_rows=True)
+        self.forward.native.run()
+        return self.forward.outputs(samples, as_rows=True)
 
     def gradients(
         self, weights: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], cotangents: Mapping[str, np.ndarray]
