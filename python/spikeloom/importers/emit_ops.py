@@ -11,7 +11,7 @@ from .builder import constant_of
 from .evaluate import NEURON_DEFAULTS
 from .ir import Op, Parameter, Step, Value
 from .problems import Source
-from .spike_states import is_signal
+from .spike_states import is_reset_test, is_signal
 
 _ARITH = {"add": "arith.addf", "sub": "arith.subf", "mul": "arith.mulf", "div": "arith.divf",
           "max": "arith.maximumf", "min": "arith.minimumf", "and": "arith.andi", "or": "arith.ori",
@@ -56,8 +56,7 @@ class OpWriter:
         self.indent = indent
         users = scope.users()
         self.roots = {id(v) for v in scope.roots()}
-        self.states = {id(s.value) for s in scope.states}
-        self.detached = {id(op) for op in scope.ops if op.kind == "tofloat" and self._is_old_spike(op, users)}
+        self.detached = {id(op) for op in scope.ops if op.kind == "tofloat" and self._is_old_spike(scope, op, users)}
         for op in scope.ops:
             if op.kind == "cmp" and id(op.result) not in self.roots and self._is_spike_test(op, users):
                 continue
@@ -65,11 +64,11 @@ class OpWriter:
                 continue
             self._op(op)
 
-    def _is_old_spike(self, op: Op, users: dict) -> bool:
+    def _is_old_spike(self, scope: Step, op: Op, users: dict) -> bool:
         """A reset by the old membrane: written as a comparison, since frameworks let no gradient through it."""
         test = op.operands[0].op
         return test is not None and test.kind == "cmp" and id(op.result) not in self.roots \
-            and id(test.operands[0]) in self.states \
+            and is_reset_test(scope, test) \
             and not any(is_signal(o, op.result, test.operands[1]) for o in users.get(id(op.result), []))
 
     def _only_in_spikes(self, op: Op, users: dict) -> bool:

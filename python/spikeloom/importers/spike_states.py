@@ -12,7 +12,7 @@ on through weights (recurrence) stay states.
 from __future__ import annotations
 
 from .builder import Builder, constant_of, kind_of
-from .ir import Op, State, Step, Value
+from .ir import Op, State, Step, Value, cone
 
 _WEIGHTS = ("linear", "conv", "concat", "slice")
 _FIRES = {"ogt": lambda v, t: v > t, "ugt": lambda v, t: v > t, "oge": lambda v, t: v >= t, "uge": lambda v, t: v >= t}
@@ -35,11 +35,10 @@ def split_old_spikes(step: Step) -> None:
 
     Frameworks let no gradient through the reset, but through the recurrence.
     """
-    states = {id(s.value) for s in step.states}
     users = step.users()
     for op in list(step.ops):
         test = op.operands[0].op if op.kind == "tofloat" else None
-        if test is None or test.kind != "cmp" or id(test.operands[0]) not in states:
+        if test is None or test.kind != "cmp" or not is_reset_test(step, test):
             continue
         readers = users.get(id(op.result), [])
         signals = [r for r in readers if is_signal(r, op.result, test.operands[1])]
@@ -49,6 +48,29 @@ def split_old_spikes(step: Step) -> None:
             step.ops.insert(step.ops.index(op) + 1, sent)
             for reader in signals:
                 reader.operands = [sent.result if v is op.result else v for v in reader.operands]
+
+
+def is_reset_test(step: Step, test: Op) -> bool:
+    """Whether a comparison is the spike of the step before, with which a membrane resets.
+
+    It compares a state with the threshold that the membrane made of the state has to reach in this step. Other tests
+    of states (refractory counters) are spikes of their own.
+    """
+    state = next((s for s in step.states if s.value is test.operands[0]), None)
+    if state is None:
+        return False
+    limits = _numbers(test.operands[1]) if _is_fixed(test.operands[1]) else None
+    for op in step.ops:
+        if op.kind == "cmp" and op is not test and op.operands[0] is not state.value:
+            if _is_fixed(op.operands[1]) and _numbers(op.operands[1]) == limits \
+                    and id(state.value) in cone(op.operands[0]):
+                return True
+        elif op.kind == "neuron" and (op.results[1] is state.next or id(state.value) in cone(op.operands[1])):
+            parameter = op.params.get("threshold")
+            own = parameter.value.ravel().tolist() if parameter is not None else [op.attrs.get("threshold", 1.0)]
+            if own == limits:
+                return True
+    return False
 
 
 def is_signal(reader: Op, spike: Value, threshold: Value) -> bool:
