@@ -16,7 +16,7 @@ from ..arrays import Samples, check_finite, check_numbers, event_samples, load_a
 from ..encoding import Encoder
 from ..errors import UsageError, UserError
 from ..layout import Layout
-from ..session import Info, Port, Session, batch_axis
+from ..session import Info, Port, batch_axis
 
 
 @dataclass
@@ -169,13 +169,6 @@ class RunInputs:
 def in_file_layout(port: Port, info: Info, rows: np.ndarray) -> np.ndarray:
     """Return rows as the model's file has them: a session takes an array of that shape to be one of the file's."""
     return Layout(port.axes, info.steps).array(rows) if port.axes else rows
-
-
-def run_to_rows(session: Session, given: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Run on inputs as the model's file has them; the outputs come as rows, which batches of samples are joined in."""
-    samples = session.set_inputs(given)
-    session.native.run()
-    return session.outputs(samples, as_rows=True)
 
 
 def as_rows(port: Port, info: Info, array: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..compiler import compile
 from ..options import SGD, Training
 from ..progress import Progress
 from ..session import Program, Session
-from .data import data_set, run_to_rows
+from .data import data_set
 from .run import predictions
 
 # What inference programs have as their first output.
@@ -54,7 +54,7 @@ class Tester:
             if session.info.is_training:
                 right += round(session.step(x, labels).accuracy * len(indices))
             else:
-                right += int((predictions(session, run_to_rows(session, x)) == labels).sum())
+                right += int((predictions(session, session.run(x, as_rows=True)) == labels).sum())
             progress.update(begin + len(indices), f"{right / (begin + len(indices)):.4f}")
         return right / count
 

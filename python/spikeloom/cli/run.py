@@ -20,7 +20,7 @@ from ..layout import Layout
 from ..models import Model
 from ..progress import Progress
 from ..session import EventTotals, Program, Session, batch_axis
-from .data import GivenInput, RunInputs, bind_inputs, parse_input, run_to_rows, steps_of
+from .data import GivenInput, RunInputs, bind_inputs, parse_input, steps_of
 from .options import (
     Later,
     add_compile,
@@ -143,7 +143,7 @@ def _run_all(
         end = min(begin + session.info.batch, inputs.count)
         given = inputs.take(begin, end)
         start = time.perf_counter()
-        for name, array in run_to_rows(session, given).items():
+        for name, array in session.run(given, as_rows=True).items():
             parts.setdefault(name, []).append(np.array(array))
         spent += time.perf_counter() - start
         events.add(session.events())
