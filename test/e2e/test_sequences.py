@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import spikeloom as sl
+from spikeloom.importers.compiled import CompiledRunner
+from spikeloom.importers.conformance import examine
+from test_rerolling import SEQUENCES
 
 DATA = Path(__file__).parents[1] / "python" / "data"
 TINY = "--machine=tiny"
@@ -32,6 +35,15 @@ def test_session_keeps_the_shapes_of_the_file(name):
         for label, array in session.run(short).items():
             expected = arrays[label]
             np.testing.assert_allclose(array, expected[:3] if expected.shape[0] == 4 else expected[:, :3], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_program_gives_pytorchs_outputs(name):
+    """Loops in both directions, what comes before and after them, convolutions, recurrent cells."""
+    row = examine(DATA / f"{name}.onnx", [], CompiledRunner("tiny").run_program)
+    assert row["status"] == "imported", row["problems"]
+    assert row["flips"] == 0
+    assert row["difference"] < 1e-4
 
 
 def test_command_reads_and_writes_the_shapes_of_the_file(spikeloom, tmp_path):
