@@ -329,4 +329,29 @@ IMAGE = Function(
     [("%logits", "logits", (B, C)), ("%pool", "pooled", (B, 12))],
 )
 
-FUNCTIONS = {f.name: f for f in (IMAGE, BIDIRECTIONAL, PROLOGUE, DECAYS, DECODER, LAYERS, TWO_DIRECTIONS, FORK, ROWS)}
+# The sum of a batch is read twice in a step, so that its cotangent is a sum of two sums.
+STATISTICS = Function(
+    "statistics",
+    {"x": (T, B, IN)},
+    {"w": (N, IN), "g": (N,), "o": (C, N)},
+    f"""
+  %zero = arith.constant dense<0.0> : {tensor(N)}
+  %fifth = arith.constant dense<0.2> : {ROW}
+  %hs = snn.scan over(%xt = %x : {SEQUENCE}) -> ({tensor(T, B, C)}), () {{
+    %h = snn.linear %xt, %w : ({tensor(B, IN)}, {tensor(N, IN)}) -> {ROW}
+    %sum = snn.batch_sum %h into %zero : {ROW} -> {tensor(N)}
+    %scaled = arith.mulf %sum, %g : {tensor(N)}
+    %a = snn.broadcast %scaled : {tensor(N)} -> {ROW}
+    %b = snn.broadcast %scaled : {tensor(N)} -> {ROW}
+    %mean = arith.mulf %a, %fifth : {ROW}
+    %centred = arith.subf %h, %mean : {ROW}
+    %mixed = arith.mulf %centred, %b : {ROW}
+    %bent = math.tanh %mixed : {ROW}
+    %l = snn.linear %bent, %o : ({ROW}, {tensor(C, N)}) -> {LOGITS}
+    snn.yield step(%l : {LOGITS})
+  }}
+  %logits = snn.sum_time %hs : {tensor(T, B, C)} -> {LOGITS}""",
+    [("%logits", "logits", (B, C)), ("%hs", "steps", (T, B, C))],
+)
+
+FUNCTIONS = {f.name: f for f in (STATISTICS, IMAGE, BIDIRECTIONAL, PROLOGUE, DECAYS, DECODER, LAYERS, TWO_DIRECTIONS, FORK, ROWS)}

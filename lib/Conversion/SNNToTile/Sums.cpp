@@ -18,9 +18,11 @@ Value spikeloom::accumulatorOf(Operation *op) {
 }
 
 bool spikeloom::isPartialSum(Operation *op) {
-  auto sum = dyn_cast<BatchSumOp>(op);
+  auto sum = dyn_cast_or_null<BatchSumOp>(op);
   // Statistics of a step, not a sum that grows from step to step.
-  if (sum && op->getParentOfType<ScanOp>() && matchPattern(sum.getAccumulator(), m_AnyZeroFloat()))
+  if (sum && op->getParentOfType<ScanOp>() &&
+      (matchPattern(sum.getAccumulator(), m_AnyZeroFloat()) ||
+       isPartialSum(sum.getAccumulator().getDefiningOp())))
     return true;
   return sum && llvm::all_of(op->getUses(), [](OpOperand &use) {
            return isa<BatchSumOp>(use.getOwner()) && use.getOperandNumber() == 0;

@@ -234,7 +234,11 @@ void UnitStageEmitter::emitBatchSum(BatchSumOp op) {
   b.workers(kWorkers, [&](Value worker) {
     std::pair<Value, Value> range = b.share(worker, kWorkers, perTile);
     b.loop(range.first, range.second, [&](Value c) {
-      Value start = isPartialSum(op) ? b.f32(0) : b.load(sum, at(target, {c}));
+      Value start = b.f32(0);
+      if (!isPartialSum(op))
+        start = b.load(sum, at(target, {c}));
+      else if (op.getAccumulator().getDefiningOp<BatchSumOp>()) // goes on where another sum of the step ended
+        start = loadOwn(op.getAccumulator(), c);
       Value total = b.loop(b.index(0), b.index(count), ValueRange{start}, [&](Value s, ValueRange old) {
         Value next = b.load(v, at(value, units ? SmallVector<Value>{s} : SmallVector<Value>{s, c}));
         return SmallVector<Value>{arith::AddFOp::create(b, old[0], next)};
