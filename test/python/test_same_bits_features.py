@@ -15,15 +15,19 @@ if not (BUILD / "bin/snn-compile").exists() or not (BUILD / "bin/snn-run").exist
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_one_training_step(name: str, tmp_path) -> None:
+SPARSE = ["--max-activity=0.3", "--second-threshold=0.5", "--input-capacity=x:30"]
+LISTS = ["conv2d, groups, dilation", "average pooling", "residual", "batch norm of channels"]
+
+
+@pytest.mark.parametrize(("name", "options"), [(n, []) for n in NETS] + [(n, SPARSE) for n in LISTS])
+def test_one_training_step(name: str, options: list[str], tmp_path) -> None:
     net, output = NETS[name]()
     model, weights, x, labels = (tmp_path / file for file in ("m.mlir", "w.safetensors", "x.npy", "y.npy"))
     model.write_text(net.mlir(output))
     save_file({**net.values, **net.statistics}, weights)
     np.save(x, net.x)
     np.save(labels, net.labels)
-    arguments = ["--train", "--machine=tiny", f"--surrogate=fast_sigmoid:{net.slope}"]
+    arguments = ["--train", "--machine=tiny", f"--surrogate=fast_sigmoid:{net.slope}", *options]
     placed, program, expected = tmp_path / "placed.mlir", tmp_path / "program.loom", tmp_path / "expected"
     # The order of sums over tiles is an attribute that the placement writes.
     run(BUILD / "bin/snn-compile", model, "-o", placed, "--stop-after=placement", *arguments)
