@@ -76,7 +76,9 @@ std::vector<CompilePhase> spikeloom::compilePhases(const CompileOptions &options
       {"placement", "decide which tiles hold which layer",
        [=](OpPassManager &manager) { addPlacement(manager, options); }},
       {"tile", "logical tile program: families, buffers, codelets",
-       pass([] { return createConvertSNNToTilePass(); })},
+       [=](OpPassManager &manager) {
+         manager.addPass(createConvertSNNToTilePass({options.gradientAccumulation}));
+       }},
       {"schedule", "supersteps",
        [=](OpPassManager &manager) { manager.addPass(tile::createTileSchedulePass({options.timeChunk})); }},
       {"memory", "physical tile program: addresses and exchange costs",

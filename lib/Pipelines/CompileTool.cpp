@@ -56,6 +56,9 @@ struct Arguments {
                                cl::cat(category)};
   cl::opt<std::string> optimizer{"optimizer", cl::desc("adam or sgd"), cl::init("adam"), cl::cat(category)};
   cl::opt<double> learningRate{"lr", cl::desc("Learning rate"), cl::init(1e-3), cl::cat(category)};
+  cl::opt<int64_t> gradientAccumulation{
+      "gradient-accumulation", cl::desc("Micro-batches whose gradients are added up for one training step"),
+      cl::init(1), cl::cat(category)};
   cl::opt<std::string> surrogate{"surrogate", cl::desc("fast_sigmoid:K, superspike:K or atan:K"),
                                  cl::init("fast_sigmoid:25"), cl::cat(category)};
   cl::opt<std::string> detachReset{"detach-reset", cl::desc("true or false; default: as the model says"),
@@ -92,6 +95,7 @@ struct Arguments {
     o.readout = readout;
     o.optimizer = optimizer;
     o.learningRate = learningRate;
+    o.gradientAccumulation = gradientAccumulation;
     o.surrogate = surrogate;
     o.detachReset = detachReset;
     o.gradients = gradients || stateGradients;

@@ -15,6 +15,7 @@ std::string checkMachine(const Manifest &manifest);
 std::string checkFamilies(const Manifest &manifest);
 std::string checkBuffers(const Manifest &manifest);
 std::string checkPorts(const Manifest &manifest, uint64_t constantBytes);
+std::string checkLoops(const Manifest &manifest);
 std::string checkStages(const Manifest &manifest);
 /// Host order, machine order and data flow; needs the checks above to have passed.
 std::string checkOrder(const Manifest &manifest);

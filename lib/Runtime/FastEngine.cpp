@@ -15,10 +15,13 @@ public:
   explicit FastEngine(Program &program) : program(program), manifest(program.manifest) {}
 
   Status run() override {
-    for (size_t p = 0; p < manifest.phases.size(); ++p)
-      for (const Phase::HostSet &set : manifest.phases[p].hostOrder)
-        runSet(int64_t(p), set);
-    return success();
+    return program.runPhases(
+        [&](int64_t phase) {
+          for (const Phase::HostSet &set : manifest.phases[phase].hostOrder)
+            runSet(phase, set);
+          return success();
+        },
+        [](int64_t) {});
   }
 
 private:
@@ -46,7 +49,7 @@ private:
   /// Pointer of an argument for the group of tiles whose first task is `task`.
   void *pointer(const Argument &a, const Family &run, int64_t first, int64_t group, int64_t task) const {
     const Geometry &g = program.buffers.geometry(a.buffer);
-    int64_t at = a.steps ? (first + a.shift) * g.stepStride : 0;
+    int64_t at = program.rowOf(a, first) * g.stepStride;
     if (a.view == View::own || a.view == View::partials)
       at += ownStart(g, run, group);
     else if (a.view == View::slice)
@@ -83,9 +86,9 @@ private:
       for (int64_t i = block * rowsAtOnce, end = std::min(rows, i + rowsAtOnce); i < end; ++i) {
         const int64_t step = first + i / partials.rows, row = i % partials.rows;
         const float *source = reinterpret_cast<const float *>(program.buffers.data(from.buffer)) +
-                              (step + from.shift) * partials.stepStride + row * width;
-        float *target =
-            reinterpret_cast<float *>(program.buffers.data(to.buffer)) + result.host(step + to.shift, row, 0);
+                              program.rowOf(from, step) * partials.stepStride + row * width;
+        float *target = reinterpret_cast<float *>(program.buffers.data(to.buffer)) +
+                        result.host(program.rowOf(to, step), row, 0);
         std::copy_n(source, width, target);
         for (int64_t group = 1; group < groups; ++group) {
           const float *next = source + group * partials.groupStride;

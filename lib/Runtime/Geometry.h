@@ -91,6 +91,11 @@ struct Window {
   int64_t elements() const;
 };
 
+/// How many rows (steps) of its buffer an argument shows to a call for `steps` steps.
+inline int64_t rowsShown(const Argument &argument, const Geometry &geometry, int64_t steps) {
+  return argument.steps ? steps : argument.advances.empty() ? geometry.steps : 1;
+}
+
 /// The part of a slice that exists: extents cut at the end of each dimension.
 std::vector<int64_t> clipped(const Geometry &geometry, const Window &window);
 

@@ -57,7 +57,7 @@ private:
       host *= d + 1 == g.dims.size() ? g.pitch : g.dims[d];
       compact *= window.extents[d];
     }
-    return g.stepStride == compact || (a.steps ? count : g.steps) == 1 ? Fit::direct : Fit::stepsDiffer;
+    return g.stepStride == compact || rowsShown(a, g, count) == 1 ? Fit::direct : Fit::stepsDiffer;
   }
 
   bool stepsDiffer(const Argument &a) const { return a.steps && fit(a) == Fit::stepsDiffer; }
@@ -68,14 +68,14 @@ private:
     const Family &family = manifest.families[stage.family];
     const Fit how = fit(a);
     if (how == Fit::direct || (how == Fit::stepsDiffer && a.steps)) {
-      int64_t at = a.steps ? (step + a.shift) * g.stepStride : 0;
+      int64_t at = program.rowOf(a, step) * g.stepStride;
       if ((a.view == View::own || a.view == View::partials) && !stage.groupSum)
         at += ownStart(g, family, task / family.group);
       else if (a.view == View::slice)
         at += g.hostStart(windowOf(manifest, g, a, task).start);
       return program.buffers.data(a.buffer) + at * g.bytes;
     }
-    const int64_t from = a.steps ? step + a.shift : 0, wanted = a.steps ? steps : g.steps;
+    const int64_t from = program.rowOf(a, step), wanted = rowsShown(a, g, steps);
     if (a.view == View::own)
       copyOwn(g, a, task, from, wanted, copy);
     else

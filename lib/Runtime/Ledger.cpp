@@ -23,15 +23,29 @@ Ledger::Ledger(const Manifest &manifest) : manifest(manifest) {
     }
     accounts.push_back(std::move(list));
   }
+  earlier.resize(accounts.size());
 }
+
+static void forget(std::vector<int64_t> &cycles) { std::fill(cycles.begin(), cycles.end(), 0); }
 
 void Ledger::begin() {
   for (std::vector<Account> &list : accounts)
     for (Account &a : list) {
       a.seconds = 0;
       if (!a.known)
-        std::fill(a.cycles.begin(), a.cycles.end(), 0);
+        forget(a.cycles);
     }
+  for (Totals &totals : earlier)
+    totals = {};
+}
+
+void Ledger::endTrip(int64_t first, int64_t count) {
+  for (int64_t phase = first; phase < first + count; ++phase) {
+    addPass(phase, earlier[phase]);
+    for (Account &a : accounts[phase])
+      if (!a.known)
+        forget(a.cycles);
+  }
 }
 
 bool Ledger::wants(int64_t phase, int64_t stage) const {
@@ -60,14 +74,14 @@ int64_t Ledger::usedTiles() const {
   return used;
 }
 
-void Ledger::assemblePhase(Profile &profile, int64_t index) const {
+void Ledger::addPass(int64_t index, Totals &totals) const {
   const Phase &phase = manifest.phases[index];
+  totals.stages.resize(phase.stages.size(), 0);
   const int64_t chunks = chunksOf(phase);
   int64_t last = 0;
   for (const Stage &stage : phase.stages)
     last = std::max(last, (chunks - 1) * phase.interval + stage.offset);
 
-  std::map<std::vector<int64_t>, size_t> known; // active stages -> place in the profile
   std::vector<int64_t> tileCompute(static_cast<size_t>(usedTiles()), 0), tileExchange(tileCompute);
   for (int64_t superstep = 0; superstep <= last; ++superstep) {
     std::vector<int64_t> active;
@@ -94,11 +108,11 @@ void Ledger::assemblePhase(Profile &profile, int64_t index) const {
         longest = most;
         kind = stage.kind;
       }
-      profile.stages[profile.stages.size() - phase.stages.size() + s].cycles += most;
+      totals.stages[s] += most;
     }
     if (active.empty())
       continue;
-    auto [place, isNew] = known.try_emplace(active, profile.supersteps.size());
+    auto [place, isNew] = totals.known.try_emplace(active, totals.supersteps.size());
     if (isNew) {
       SuperstepProfile made;
       made.phase = phase.name;
@@ -107,9 +121,9 @@ void Ledger::assemblePhase(Profile &profile, int64_t index) const {
         made.stages.push_back(phase.stages[s].name);
         made.name += (made.name.empty() ? "" : "+") + phase.stages[s].name;
       }
-      profile.supersteps.push_back(std::move(made));
+      totals.supersteps.push_back(std::move(made));
     }
-    SuperstepProfile &entry = profile.supersteps[place->second];
+    SuperstepProfile &entry = totals.supersteps[place->second];
     const MachineInfo &machine = manifest.machine;
     int64_t sum = 0;
     for (int64_t cycles : tileCompute)
@@ -145,12 +159,15 @@ void Ledger::assemble(Profile &profile) const {
   profile.layers.clear();
   for (size_t p = 0; p < manifest.phases.size(); ++p) {
     const Phase &phase = manifest.phases[p];
+    Totals totals = earlier[p];
+    addPass(int64_t(p), totals);
     for (size_t s = 0; s < phase.stages.size(); ++s) {
       const Stage &stage = phase.stages[s];
       profile.stages.push_back({stage.name, phase.name, stage.layer, stage.kind,
-                                manifest.families[stage.family].tiles, 0, accounts[p][s].seconds});
+                                manifest.families[stage.family].tiles, totals.stages[s],
+                                accounts[p][s].seconds});
     }
-    assemblePhase(profile, int64_t(p));
+    profile.supersteps.insert(profile.supersteps.end(), totals.supersteps.begin(), totals.supersteps.end());
   }
   profile.compute = profile.exchange = profile.sync = 0;
   for (const SuperstepProfile &superstep : profile.supersteps) {

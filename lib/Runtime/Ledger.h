@@ -6,6 +6,7 @@
 
 #include "Geometry.h"
 #include "spikeloom/Runtime/Profile.h"
+#include <map>
 
 namespace spikeloom::runtime {
 
@@ -25,6 +26,9 @@ public:
   /// All tasks of a constant stage were added.
   void settle(int64_t phase, int64_t stage) { account(phase, stage).known = true; }
 
+  /// Another pass over the phases [first, first + count) begins: what they took so far is kept.
+  void endTrip(int64_t first, int64_t count);
+
   void addSeconds(int64_t phase, int64_t stage, double seconds) { account(phase, stage).seconds += seconds; }
 
   /// Fills cycles, supersteps, and the stages' and layers' shares.
@@ -40,11 +44,18 @@ private:
   };
   Account &account(int64_t phase, int64_t stage) { return accounts[phase][stage]; }
   const Account &account(int64_t phase, int64_t stage) const { return accounts[phase][stage]; }
-  void assemblePhase(Profile &profile, int64_t phase) const;
+  /// What a phase took: cycles of each stage, and supersteps by the stages that are active in them.
+  struct Totals {
+    std::vector<int64_t> stages;
+    std::vector<SuperstepProfile> supersteps;
+    std::map<std::vector<int64_t>, size_t> known; // active stages -> place in `supersteps`
+  };
+  void addPass(int64_t phase, Totals &totals) const;
   int64_t usedTiles() const;
 
   const Manifest &manifest;
   std::vector<std::vector<Account>> accounts;
+  std::vector<Totals> earlier; // passes that are over, by phase
 };
 
 } // namespace spikeloom::runtime

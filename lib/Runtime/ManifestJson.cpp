@@ -22,8 +22,14 @@ template <typename V> void fields(V &v, Buffer &x) {
   v("clear", x.clear), v("fill", x.fill), v("persistent", x.persistent), v("address", x.address);
   v("window", x.window);
 }
+template <typename V> void fields(V &v, Advance &x) { v("loop", x.loop), v("rows", x.rows); }
+template <typename V> void fields(V &v, Loop &x) {
+  v("name", x.name), v("first", x.first), v("phases", x.phases), v("trips", x.trips), v("clear", x.clear);
+  v("sums", x.sums);
+}
 template <typename V> void fields(V &v, Argument &x) {
   v("buffer", x.buffer), v("view", x.view), v("access", x.access), v("steps", x.steps), v("shift", x.shift);
+  v("advances", x.advances);
   v("slice", x.slice), v("address", x.address), v("decides_cycles", x.decidesCycles);
 }
 template <typename V> void fields(V &v, Codelet &x) {
@@ -64,7 +70,8 @@ template <typename V> void fields(V &v, Location &x) { v("text", x.text); }
 template <typename V> void fields(V &v, Manifest &x) {
   v("program", x.program), v("machine", x.machine), v("batch", x.batch), v("steps", x.steps);
   v("families", x.families), v("buffers", x.buffers), v("codelets", x.codelets), v("phases", x.phases);
-  v("ports", x.ports), v("events", x.events), v("locations", x.locations), v("optimizer", x.optimizer);
+  v("loops", x.loops), v("ports", x.ports), v("events", x.events), v("locations", x.locations),
+      v("optimizer", x.optimizer);
   v("tiles_used", x.tilesUsed), v("tile_memory_max", x.tileMemoryMax);
   v("tile_memory_mean", x.tileMemoryMean);
 }

@@ -129,7 +129,7 @@ Status Session::set(const Port &port, const ArrayView &array) {
   const HostBuffers &buffers = state->program.buffers;
   buffers.scatter(port.buffer, compact->data());
   if (isInitialState(manifest(), port))
-    state->initial[port.buffer] =
+    state->program.initial[port.buffer] =
         Bytes(buffers.data(port.buffer), buffers.data(port.buffer) + buffers.bytes(port.buffer));
   return success();
 }
@@ -235,7 +235,8 @@ Status Session::run() {
   program.ledger.begin();
   const auto start = std::chrono::steady_clock::now();
   program.buffers.clear(program.manifest, program.pool);
-  for (const auto &[buffer, content] : state->initial)
+  program.earlierEvents.clear();
+  for (const auto &[buffer, content] : program.initial)
     std::memcpy(program.buffers.data(buffer), content.data(), content.size());
   Status done = state->engine->run();
   state->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -249,33 +250,11 @@ void Session::setStep(int64_t step) { state->step = step; }
 double Session::learningRate() const { return state->optimizer.learningRate; }
 void Session::setLearningRate(double rate) { state->optimizer.learningRate = rate; }
 
-/// Layout of a row of a layer's counts (see "Events" in the manifest).
-constexpr size_t rowInfo = 10, infoListed = 6, infoEntries = 7, infoFired = 8;
-
-/// The counts [T][B][10] of a layer; empty for one that keeps none.
-static std::vector<int32_t> countsOf(const Program &program, const EventLayer &layer) {
-  if (layer.info < 0)
-    return {};
-  std::vector<int32_t> info(size_t(elementsOf(program.manifest.buffers[layer.info].shape)));
-  program.buffers.gather(layer.info, info.data());
-  return info;
-}
-
 std::vector<EventCount> Session::events() const {
-  std::vector<EventCount> counts;
-  for (const EventLayer &layer : manifest().events) {
-    EventCount count;
-    count.name = layer.name;
-    count.units = layer.units;
-    count.capacity = layer.capacity;
-    const std::vector<int32_t> info = countsOf(state->program, layer);
-    for (size_t i = 0; i + rowInfo <= info.size(); i += rowInfo) {
-      count.listed += info[i + infoListed];
-      count.near += info[i + infoEntries] - info[i + infoListed];
-      count.fired += info[i + infoFired];
-    }
-    counts.push_back(count);
-  }
+  std::vector<EventCount> counts = countEvents(manifest(), state->program.buffers);
+  const std::vector<EventCount> &earlier = state->program.earlierEvents;
+  for (size_t i = 0; i < earlier.size(); ++i)
+    counts[i].add(earlier[i]);
   return counts;
 }
 
@@ -283,7 +262,7 @@ Result<Array> Session::fired(size_t layer) const {
   if (layer >= manifest().events.size())
     return Error{"there is no event layer " + std::to_string(layer) + "; the program has " +
                  std::to_string(manifest().events.size())};
-  const std::vector<int32_t> info = countsOf(state->program, manifest().events[layer]);
+  const std::vector<int32_t> info = countsOf(manifest(), state->program.buffers, manifest().events[layer]);
   Array counts(DataType::i32, {int64_t(info.size() / rowInfo)});
   for (size_t row = 0; row < info.size() / rowInfo; ++row)
     counts.as<int32_t>()[row] = info[row * rowInfo + infoFired];

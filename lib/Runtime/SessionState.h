@@ -5,7 +5,6 @@
 
 #include "Program.h"
 #include "spikeloom/Runtime/Session.h"
-#include <map>
 
 namespace spikeloom::runtime {
 
@@ -16,8 +15,6 @@ struct Session::State {
   Program program;
   std::unique_ptr<ExecutionEngine> engine;
   std::string engineName, cpu;
-  /// Contents, in host layout, that a run changes but the next must find again: initial states.
-  std::map<int64_t, Bytes> initial;
   Optimizer optimizer;
   int64_t step = 0;
   double seconds = 0;

@@ -118,10 +118,8 @@ public:
 
   Status run() override {
     store.beginRun();
-    for (size_t p = 0; p < manifest.phases.size(); ++p)
-      if (Status done = runPhase(int64_t(p)); !done)
-        return done;
-    return success();
+    return program.runPhases([&](int64_t phase) { return runPhase(phase); },
+                             [&](int64_t buffer) { store.restart(buffer); });
   }
 
 private:
@@ -188,9 +186,9 @@ private:
 
   Extent extentOf(const Stage &stage, const Argument &a, int64_t task, const Chunk &chunk) const {
     const Geometry &g = program.buffers.geometry(a.buffer);
-    const int64_t steps = a.steps ? chunk.count : g.steps;
+    const int64_t steps = rowsShown(a, g, chunk.count);
     if (isAtHome(manifest, stage, a)) {
-      const int64_t begin = store.homeAddress(a.buffer, a.steps ? chunk.first + a.shift : 0);
+      const int64_t begin = store.homeAddress(a.buffer, program.rowOf(a, chunk.first));
       return {&a, begin, begin + steps * g.tileStep * g.bytes};
     }
     const int64_t copies =
@@ -272,7 +270,7 @@ private:
           store.returnToHost(stage, a, task, chunk.first, chunk.count);
       } else if (watched[a.buffer] && a.steps) {
         for (int64_t s = 0; s < chunk.count; ++s)
-          store.download(a.buffer, chunk.first + a.shift + s);
+          store.download(a.buffer, program.rowOf(a, chunk.first) + s);
       }
     }
   }

@@ -48,7 +48,7 @@ TileStore::TileStore(Program &program) : program(program), manifest(program.mani
         if (isAtHome(manifest, stage, a))
           continue;
         const Geometry &g = program.buffers.geometry(a.buffer);
-        const int64_t steps = a.steps ? std::min(phase.chunk, phase.steps) : g.steps;
+        const int64_t steps = rowsShown(a, g, std::min(phase.chunk, phase.steps));
         const int64_t shown = a.view == View::own ? ownStep(g, manifest.families[stage.family])
                                                   : windowOf(manifest, g, a, 0).elements();
         const bool all = a.view == View::partials;
@@ -116,6 +116,11 @@ void TileStore::beginRun() {
   for (size_t i = 0; i < startsFrom.size(); ++i)
     if (startsFrom[i] && manifest.buffers[i].home != Home::host)
       upload(int64_t(i));
+}
+
+void TileStore::restart(int64_t buffer) {
+  if (manifest.buffers[buffer].home != Home::host)
+    upload(buffer);
 }
 
 int64_t TileStore::download(int64_t buffer, int64_t onlyStep) {
@@ -205,7 +210,7 @@ Parcel TileStore::collect(const Stage &stage, const Argument &a, int64_t task, i
                           int64_t count) const {
   const Buffer &b = manifest.buffers[a.buffer];
   const Geometry &g = program.buffers.geometry(a.buffer);
-  const int64_t from = a.steps ? first + a.shift : 0, steps = a.steps ? count : g.steps;
+  const int64_t from = program.rowOf(a, first), steps = rowsShown(a, g, count);
   Parcel parcel;
   if (a.view == View::own) {
     if (b.home == Home::own)
@@ -257,7 +262,7 @@ void TileStore::returnToHost(const Stage &stage, const Argument &a, int64_t task
   const Geometry &g = program.buffers.geometry(a.buffer);
   const TileMemory &memory = tiles[manifest.families[stage.family].firstTile + task];
   const Window window = windowOf(manifest, g, a, task);
-  const int64_t from = a.steps ? first + a.shift : 0, steps = a.steps ? count : g.steps;
+  const int64_t from = program.rowOf(a, first), steps = rowsShown(a, g, count);
   for (int64_t s = 0; s < steps; ++s)
     forEachRun(g, window, [&](int64_t compact, int64_t row, int64_t column, int64_t length) {
       for (int64_t i = 0; i < length; ++i) {

@@ -26,6 +26,8 @@ public:
 
   /// Nothing is written, then what a run starts from is brought in from the host's buffers.
   void beginRun();
+  /// A trip of a loop begins: brings in a buffer from the host's again.
+  void restart(int64_t buffer);
   /// Brings the step (all steps: -1) of a buffer back to the host's buffers; elements nobody wrote are left
   /// as they are. Returns how many those are.
   int64_t download(int64_t buffer, int64_t step = -1);

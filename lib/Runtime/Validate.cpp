@@ -296,8 +296,58 @@ Window windowOf(const Manifest &manifest, const Geometry &geometry, const Argume
   return {geometry.dims, 0};
 }
 
-static std::string checkArgument(const Manifest &manifest, const std::string &where, const Phase &phase,
+static bool contains(const Loop &loop, int64_t phase) {
+  return phase >= loop.first && phase < loop.first + loop.phases;
+}
+
+static std::string checkAdvances(const Manifest &manifest, const std::string &at, int64_t phase,
+                                 const Argument &a, const Buffer &b) {
+  std::set<int64_t> loops;
+  for (const Advance &advance : a.advances) {
+    CHECK(index(at, "loop of an advance", advance.loop, manifest.loops.size()));
+    const std::string &name = manifest.loops[advance.loop].name;
+    if (!contains(manifest.loops[advance.loop], phase))
+      return at + ": advances in loop '" + name + "', which does not run its phase";
+    if (!loops.insert(advance.loop).second)
+      return at + ": advances twice in loop '" + name + "'";
+    CHECK(range(at, "rows of an advance", advance.rows, -(int64_t(1) << 24), int64_t(1) << 24));
+  }
+  if (!a.advances.empty() && (!b.steps || b.window > 0))
+    return at + ": advances, so the buffer must have steps and keep all of them";
+  if (!a.advances.empty() && a.view == View::partials)
+    return at + ": partials do not advance";
+  return "";
+}
+
+std::string checkLoops(const Manifest &manifest) {
+  const int64_t phases = int64_t(manifest.phases.size());
+  for (size_t i = 0; i < manifest.loops.size(); ++i) {
+    const Loop &loop = manifest.loops[i];
+    const std::string where = entry("loop", int64_t(i), loop.name);
+    CHECK(range(where, "first", loop.first, 0, phases - 1));
+    CHECK(range(where, "phases", loop.phases, 1, phases - loop.first));
+    CHECK(range(where, "trips", loop.trips, 1, int64_t(1) << 24));
+    for (int64_t buffer : loop.clear) {
+      CHECK(index(where, "buffer to clear", buffer, manifest.buffers.size()));
+      const Buffer &b = manifest.buffers[buffer];
+      if (!b.clear || b.persistent)
+        return where + ": clears buffer '" + b.name + "', which a run " +
+               (b.persistent ? "keeps" : "does not clear");
+    }
+    for (size_t j = 0; j < i; ++j) {
+      const Loop &other = manifest.loops[j];
+      const int64_t end = loop.first + loop.phases, otherEnd = other.first + other.phases;
+      const bool inside = loop.first >= other.first && end <= otherEnd;
+      if (loop.first < other.first || (!inside && loop.first < otherEnd))
+        return where + ": must lie within loop '" + other.name + "' or behind it";
+    }
+  }
+  return "";
+}
+
+static std::string checkArgument(const Manifest &manifest, const std::string &where, int64_t phaseIndex,
                                  const Stage &stage, const Argument &a) {
+  const Phase &phase = manifest.phases[phaseIndex];
   CHECK(index(where, "buffer", a.buffer, manifest.buffers.size()));
   const Buffer &b = manifest.buffers[a.buffer];
   const std::string at = where + " (buffer '" + b.name + "')";
@@ -307,10 +357,16 @@ static std::string checkArgument(const Manifest &manifest, const std::string &wh
   if (a.steps && !b.steps)
     return at + ": is indexed by step, the buffer is not";
   CHECK(range(at, "shift", a.shift, -largestCount));
-  if (a.steps && (a.shift < 0 || a.shift + phase.steps > g.steps))
-    return at + ": steps " + std::to_string(a.shift) + " to " + std::to_string(a.shift + phase.steps - 1) +
+  CHECK(checkAdvances(manifest, at, phaseIndex, a, b));
+  int64_t firstRow = a.shift, lastRow = a.shift + rowsShown(a, g, phase.steps) - 1;
+  for (const Advance &advance : a.advances) { // of all trips
+    const int64_t moved = advance.rows * (manifest.loops[advance.loop].trips - 1);
+    (moved < 0 ? firstRow : lastRow) += moved;
+  }
+  if ((a.steps || !a.advances.empty()) && (firstRow < 0 || lastRow >= g.steps))
+    return at + ": steps " + std::to_string(firstRow) + " to " + std::to_string(lastRow) +
            " are asked for, the buffer has 0 to " + std::to_string(g.steps - 1);
-  if (!a.steps && a.shift)
+  if (!a.steps && a.advances.empty() && a.shift)
     return at + ": a shift needs an argument that is indexed by step";
   if (partialsOf(manifest)[a.buffer] && !partials)
     return at + ": another argument sees the buffer as partials";
@@ -358,7 +414,7 @@ static std::string checkArgument(const Manifest &manifest, const std::string &wh
   if (a.access != Access::read && b.home != Home::host)
     return at + ": is written, but its home is elsewhere";
   const int64_t copies = stage.groupSum && partials ? manifest.families[b.family].tiles : 1;
-  const int64_t steps = a.steps ? std::min(phase.chunk, phase.steps) : g.steps;
+  const int64_t steps = rowsShown(a, g, std::min(phase.chunk, phase.steps));
   // Divided by the copies, because the product with them may overflow.
   const int64_t bytes =
       steps * g.bytes * (a.view == View::own ? ownStep(g, run) : windowOf(manifest, g, a, 0).elements());
@@ -411,7 +467,7 @@ std::string checkStages(const Manifest &manifest) {
       if (!stage.groupSum && manifest.codelets[stage.codelet].host.empty())
         return where + ": codelet '" + manifest.codelets[stage.codelet].name + "' has no code for the host";
       for (size_t a = 0; a < stage.arguments.size(); ++a)
-        CHECK(checkArgument(manifest, where + ", argument " + std::to_string(a), phase, stage,
+        CHECK(checkArgument(manifest, where + ", argument " + std::to_string(a), int64_t(p), stage,
                             stage.arguments[a]));
       if (stage.groupSum)
         CHECK(checkGroupSum(manifest, where, stage));
@@ -428,6 +484,8 @@ Status validate(const Manifest &manifest, uint64_t constantBytes) {
     problem = checkBuffers(manifest);
   if (problem.empty())
     problem = checkPorts(manifest, constantBytes);
+  if (problem.empty())
+    problem = checkLoops(manifest);
   if (problem.empty())
     problem = checkStages(manifest);
   if (problem.empty())

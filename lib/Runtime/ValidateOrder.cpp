@@ -82,10 +82,18 @@ private:
            "' that its other tiles write: it must be in a feedback set of the host order";
   }
 
+  static bool sameTrip(const Argument &a, const Argument &b) {
+    return std::equal(
+        a.advances.begin(), a.advances.end(), b.advances.begin(), b.advances.end(),
+        [](const Advance &x, const Advance &y) { return x.loop == y.loop && x.rows == y.rows; });
+  }
+
   std::string pair(const Buffer &buffer, const Use &producer, const Use &consumer) const {
     const auto &made = position[producer.stage], &used = position[consumer.stage];
     const std::string between = where + ": buffer '" + buffer.name + "', written by stage '" +
                                 name(producer.stage) + "' and used by stage '" + name(consumer.stage) + "'";
+    if (!sameTrip(*producer.argument, *consumer.argument))
+      return between + ": the two do not move on alike from trip to trip";
     if (!producer.argument->steps || !consumer.argument->steps) {
       if (phase.steps > 1 && made.first != used.first)
         return between + ", is seen as a whole: both must be in the same feedback set of the host order";

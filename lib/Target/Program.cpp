@@ -30,9 +30,8 @@ public:
       addFamily(family);
     for (auto buffer : program.getBody().getOps<BufferOp>())
       addBuffer(buffer);
-    for (auto phase : program.getBody().getOps<PhaseOp>())
-      if (failed(addPhase(phase)))
-        return failure();
+    if (failed(addPhases(program.getBody().front(), {})))
+      return failure();
     for (auto port : program.getBody().getOps<PortOp>())
       if (failed(addPort(port)))
         return failure();
@@ -111,7 +110,38 @@ private:
     return found->second;
   }
 
-  LogicalResult addPhase(PhaseOp op) {
+  /// The phases of a program or of a loop, in order; `loops` are those around them, the outermost first.
+  LogicalResult addPhases(Block &block, ArrayRef<int64_t> loops) {
+    for (Operation &op : block) {
+      if (auto phase = dyn_cast<PhaseOp>(op))
+        if (failed(addPhase(phase, loops)))
+          return failure();
+      if (auto loop = dyn_cast<LoopOp>(op))
+        if (failed(addLoop(loop, loops)))
+          return failure();
+    }
+    return mlir::success();
+  }
+
+  LogicalResult addLoop(LoopOp op, ArrayRef<int64_t> around) {
+    runtime::Loop loop;
+    loop.name = op.getLoop().str();
+    loop.first = int64_t(manifest.phases.size());
+    loop.trips = int64_t(op.getTrips());
+    loop.sums = op.getSums();
+    for (Value buffer : op.getClear())
+      loop.clear.push_back(bufferNumber.lookup(buffer));
+    SmallVector<int64_t> loops(around);
+    loops.push_back(int64_t(manifest.loops.size()));
+    manifest.loops.push_back(std::move(loop));
+    if (failed(addPhases(op.getBody().front(), loops)))
+      return failure();
+    runtime::Loop &added = manifest.loops[loops.back()];
+    added.phases = int64_t(manifest.phases.size()) - added.first;
+    return mlir::success();
+  }
+
+  LogicalResult addPhase(PhaseOp op, ArrayRef<int64_t> loops) {
     runtime::Phase phase;
     phase.name = op.getPhase().str();
     phase.steps = int64_t(op.getSteps());
@@ -140,6 +170,10 @@ private:
         argument.access = runtime::Access(int(view.getAccess()));
         argument.steps = view.getSteps();
         argument.shift = view.getShift();
+        if (auto advance = view.getAdvance())
+          for (auto [loop, rows] : llvm::zip(loops, advance.asArrayRef()))
+            if (rows)
+              argument.advances.push_back({loop, rows});
         argument.address = view.getAddress();
         if (view.getSlice())
           argument.slice = toSlice(view.getSlice());
@@ -217,11 +251,14 @@ private:
     port.axes = op.getAxes().str();
     if (port.role == Role::label)
       port.classes = labelClasses();
-    if (port.role == Role::input && port.shape.size() == 3) {
-      manifest.steps = port.shape[0];
-      manifest.batch = port.shape[1];
-    } else if (port.role == Role::input && port.shape.size() == 2 && !manifest.batch) {
-      manifest.batch = port.shape[0]; // without time
+    // Of a micro-batch, where there are several.
+    bool several = llvm::any_of(manifest.loops, [](const runtime::Loop &loop) { return loop.sums; });
+    ArrayRef<int64_t> shape = ArrayRef(port.shape).drop_front(several && port.role == Role::input ? 1 : 0);
+    if (port.role == Role::input && shape.size() == 3) {
+      manifest.steps = shape[0];
+      manifest.batch = shape[1];
+    } else if (port.role == Role::input && shape.size() == 2 && !manifest.batch) {
+      manifest.batch = shape[0]; // without time
     }
     FailureOr<int64_t> constant = addConstant(op);
     if (failed(constant))

@@ -28,8 +28,14 @@ def ConvertSNNToTilePass : Pass<"convert-snn-to-tile", "::mlir::ModuleOp"> {
     phase; the operations of one class of units between two exchanges become one compute step; lists of events are
     built in two steps by helper families; input gradients leave partial sums that a reduction adds.
 
-    Example: see test/Conversion/SNNToTile/forward.mlir.
+    With `micro-batches` K the function is one of K micro-batches of a training step: what depends on their data becomes
+    a `tile.loop` of K trips over inputs, labels and sample weights of K times the size; gradients grow from trip to
+    trip; arithmetic on parameters comes before it, and what reads gradients (the optimiser) behind it.
+
+    Example: see test/Conversion/SNNToTile/forward.mlir and micro-batches.mlir.
   }];
+  let options = [Option<"microBatches", "micro-batches", "int64_t", "1",
+                        "Micro-batches whose gradients are added up before the optimiser runs">];
   let dependentDialects = ["::spikeloom::tile::TileDialect", "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }

@@ -28,6 +28,7 @@ struct CompileOptions {
               surrogate = "fast_sigmoid:25";
   std::string detachReset;
   double learningRate = 1e-3;
+  int64_t gradientAccumulation = 1; // micro-batches of a step: see convert-snn-to-tile
   // Gradients for cotangents from outside instead: see snn-vector-jacobian.
   bool gradients = false, stateGradients = false;
   // Code.

@@ -85,6 +85,12 @@ enum class View {
   // the argument's slice, or all rows].
 };
 
+/// How far an argument moves on in its buffer with every trip of a loop around its phase.
+struct Advance {
+  int64_t loop = -1; // index into loops
+  int64_t rows = 0;
+};
+
 struct Argument {
   int64_t buffer = -1;
   View view = View::broadcast;
@@ -92,6 +98,9 @@ struct Argument {
   /// Time-indexed: the codelet is called with a pointer to step t0 + shift of the buffer.
   bool steps = false;
   int64_t shift = 0;
+  /// In loops: `rows` for every trip that is over are added to `shift`. Without `steps` the argument then
+  /// shows one row of the buffer, that of the trip, instead of all.
+  std::vector<Advance> advances;
   std::optional<Slice> slice; // for View::slice when it differs from the buffer's own
   /// Byte address of the staging copy on the tile: [steps of the chunk][what the view shows], compact; -1 for
   /// arguments at home. Only arguments with home `host` may be written through a staging copy.
@@ -153,6 +162,19 @@ struct Phase {
     bool feedback = false;
   };
   std::vector<HostSet> hostOrder;
+};
+
+/// Phases [first, first + phases) run one after another, `trips` times. Loops nest properly or are disjoint;
+/// an outer loop comes before its inner ones.
+struct Loop {
+  std::string name;
+  int64_t first = 0, phases = 1, trips = 1;
+  /// Buffers (of those with `clear`) that every trip finds as the run does. Sums that go on from trip to trip
+  /// are not among them.
+  std::vector<int64_t> clear;
+  /// Every trip makes a share of what the ports of role loss and correct and the counts of lists hold: the
+  /// host adds up the shares.
+  bool sums = false;
 };
 
 /// `random` are keys that the session draws for every training step.
@@ -220,6 +242,7 @@ struct Manifest {
   std::vector<Buffer> buffers;
   std::vector<Codelet> codelets;
   std::vector<Phase> phases;
+  std::vector<Loop> loops;
   std::vector<Port> ports;
   std::vector<EventLayer> events;
   std::vector<Location> locations;

@@ -34,6 +34,11 @@ struct EventCount {
   std::string name;
   int64_t units = 0, capacity = 0;
   int64_t fired = 0, listed = 0, near = 0;
+  void add(const EventCount &other) {
+    fired += other.fired;
+    listed += other.listed;
+    near += other.near;
+  }
   int64_t dropped() const { return fired - listed; }
   double overflow() const { return fired > 0 ? double(dropped()) / double(fired) : 0; }
 };

@@ -170,7 +170,7 @@ ComputeOp CodeletBuilder::finish(OpBuilder &where, StringRef layer, StringRef ki
   for (Argument &argument : arguments) {
     buffers.push_back(argument.storage.buffer.getResult());
     views.push_back(ArgumentAttr::get(getContext(), argument.view, argument.access, argument.storage.steps,
-                                      argument.storage.shift, -1, argument.slice));
+                                      argument.storage.shift, -1, argument.slice, {}));
   }
   return ComputeOp::create(where, getLoc(), function.getSymName(), family.getResult(), buffers,
                            where.getArrayAttr(views), layer, kind, -1, 0, 0, false);

@@ -8,9 +8,10 @@ using namespace spikeloom;
 using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
-Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp program)
+Lowering::Lowering(func::FuncOp function, const Placement &placement, ProgramOp program, int64_t microBatches)
     : function(function), module(function->getParentOfType<ModuleOp>()), placement(placement),
-      program(program), classes(function), phases(function.getContext()), stages(function.getContext()) {
+      program(program), classes(function), batches(function, microBatches), phases(function.getContext()),
+      stages(function.getContext()) {
   OpBuilder builder = OpBuilder::atBlockEnd(&program.getBody().front());
   phases = builder;
   familyOf.resize(classes.getClasses().size());
@@ -211,29 +212,49 @@ void Lowering::lowerConstants() {
   }
 }
 
+/// Operations of the function in their order: scans are phases, what lies between two scans is one.
+LogicalResult Lowering::lowerAll(ArrayRef<Operation *> ops) {
+  SmallVector<Operation *> flat;
+  for (Operation *op : ops) {
+    auto scan = dyn_cast<ScanOp>(op);
+    if (!scan) {
+      flat.push_back(op);
+      continue;
+    }
+    if (failed(lowerFlat(flat)) || failed(lowerScan(scan)))
+      return failure();
+    flat.clear();
+  }
+  return lowerFlat(flat);
+}
+
 LogicalResult Lowering::run() {
+  if (failed(batches.classify()))
+    return failure();
   lowerArguments();
   lowerConstants();
-  SmallVector<Operation *> flat;
-  for (Operation &op : function.getBody().front()) {
-    if (isa<arith::ConstantOp>(op))
-      continue;
-    if (auto scan = dyn_cast<ScanOp>(op)) {
-      if (failed(lowerFlat(flat)))
-        return failure();
-      flat.clear();
-      if (failed(lowerScan(scan)))
-        return failure();
-    } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
-      // The optimiser changes parameters in place: everything that reads them comes first.
-      SmallVector<Operation *> others, updates;
-      for (Operation *op : flat)
-        (isa<SgdOp, AdamOp>(op) ? updates : others).push_back(op);
-      if (failed(lowerFlat(others)) || failed(lowerFlat(updates)) || failed(lowerResults(ret)))
-        return failure();
-    } else {
-      flat.push_back(&op);
-    }
+  Block &body = function.getBody().front();
+  // The optimiser changes parameters in place: everything that reads them comes first.
+  SmallVector<Operation *> before, every, after, updates;
+  for (Operation &op : body.without_terminator()) {
+    MicroBatches::When when = batches.when(&op);
+    if (isa<SgdOp, AdamOp>(op))
+      updates.push_back(&op);
+    else if (!isa<arith::ConstantOp>(op))
+      (when == MicroBatches::When::before  ? before
+       : when == MicroBatches::When::after ? after
+                                           : every)
+          .push_back(&op);
   }
-  return mlir::success();
+  if (failed(lowerAll(before)))
+    return failure();
+  Block &made = program.getBody().front();
+  Operation *last = made.empty() ? nullptr : &made.back();
+  if (failed(lowerAll(every)))
+    return failure();
+  if (batches.getCount() > 1)
+    makeLoop(last);
+  if (failed(lowerAll(after)) || failed(lowerFlat(updates)))
+    return failure();
+  return lowerResults(cast<func::ReturnOp>(body.getTerminator()));
 }

@@ -5,6 +5,7 @@
 #define SPIKELOOM_CONVERSION_SNNTOTILE_LOWERING_H
 
 #include "CodeletBuilder.h"
+#include "MicroBatches.h"
 #include "spikeloom/Conversion/SNNToTile/Placement.h"
 #include "spikeloom/Conversion/SNNToTile/UnitClasses.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
@@ -67,7 +68,8 @@ llvm::SmallVector<int64_t> storedShape(mlir::Value value);
 
 class Lowering {
 public:
-  Lowering(mlir::func::FuncOp function, const Placement &placement, tile::ProgramOp program);
+  Lowering(mlir::func::FuncOp function, const Placement &placement, tile::ProgramOp program,
+           int64_t microBatches);
   mlir::LogicalResult run();
 
 private:
@@ -92,6 +94,7 @@ private:
   std::string layerOf(int unitClass) const { return classes.getClasses()[unitClass].name; }
 
   // Phases (Phases.cpp).
+  mlir::LogicalResult lowerAll(llvm::ArrayRef<mlir::Operation *> ops);
   mlir::LogicalResult lowerScan(snn::ScanOp scan);
   mlir::LogicalResult lowerFlat(llvm::ArrayRef<mlir::Operation *> ops);
   mlir::LogicalResult lowerStages(llvm::ArrayRef<mlir::Operation *> ops);
@@ -103,6 +106,10 @@ private:
   mlir::LogicalResult bindStacked(snn::ScanOp scan, unsigned index);
   void bindValue(mlir::Operation *op, mlir::Value value);
   void settle(mlir::Value value);
+
+  // The loop over micro-batches (MicroBatches.cpp).
+  void makeLoop(mlir::Operation *last);
+  void repeatBuffer(tile::BufferOp buffer);
 
   // Sums over samples (Sums.cpp).
   void joinSums(mlir::Operation *op);
@@ -132,8 +139,10 @@ private:
   const Placement &placement;
   tile::ProgramOp program;
   UnitClasses classes;
-  mlir::OpBuilder phases; // at the end of the program
-  mlir::OpBuilder stages; // within the current phase
+  MicroBatches batches;
+  llvm::DenseSet<mlir::Operation *> growing; // buffers of sums that go on from one micro-batch to the next
+  mlir::OpBuilder phases;                    // at the end of the program
+  mlir::OpBuilder stages;                    // within the current phase
   mlir::SmallVector<tile::FamilyOp> familyOf;
 
   // Where values are. A value that several places need has more than one storage to write to.

@@ -181,7 +181,7 @@ void Lowering::emitReduction(Operation *op) {
     if (buffer == partials.buffer.getResult()) {
       auto view = cast<ArgumentAttr>(views[i]);
       views[i] = ArgumentAttr::get(context, view.getView(), view.getAccess(), reduction.steps, 0, -1,
-                                   view.getSlice());
+                                   view.getSlice(), {});
     }
   compute.setViewsAttr(ArrayAttr::get(context, views));
 }

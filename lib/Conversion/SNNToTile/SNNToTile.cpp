@@ -14,11 +14,17 @@ using namespace spikeloom;
 
 namespace {
 struct ConvertPass : spikeloom::impl::ConvertSNNToTilePassBase<ConvertPass> {
+  using Base::Base;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto function = module.lookupSymbol<func::FuncOp>("main");
     if (!function) {
       module.emitError("has no function @main to convert");
+      return signalPassFailure();
+    }
+    if (microBatches < 1) {
+      function.emitError("option 'micro-batches' must be at least 1, found ") << microBatches;
       return signalPassFailure();
     }
     FailureOr<Placement> placement = getPlacement(function);
@@ -37,7 +43,7 @@ struct ConvertPass : spikeloom::impl::ConvertSNNToTilePassBase<ConvertPass> {
     program->setAttr("tile.load", builder.getI64IntegerAttr(placement->load));
     if (Attribute training = function->getAttr("snn.training"))
       program->setAttr("snn.training", training);
-    if (failed(Lowering(function, *placement, program).run()))
+    if (failed(Lowering(function, *placement, program, microBatches).run()))
       return signalPassFailure();
     function.erase();
   }

@@ -85,6 +85,8 @@ LogicalResult Lowering::bindSum(Operation *op) {
     return failure();
   storages[sum] = *storage;
   targets[sum].push_back(*storage);
+  if (batches.goesOn(sum))
+    growing.insert(storage->buffer);
   return mlir::success();
 }
 
@@ -105,5 +107,7 @@ LogicalResult Lowering::bindSumState(ScanOp scan, unsigned i) {
     part = accumulatorOf(op);
   }
   storages[argument] = storages[scan.getFinals()[i]] = *storage;
+  if (batches.goesOn(scan.getFinals()[i]))
+    growing.insert(storage->buffer);
   return mlir::success();
 }

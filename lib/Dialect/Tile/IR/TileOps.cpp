@@ -97,8 +97,41 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+LogicalResult LoopOp::verify() {
+  if (int64_t(getTrips()) < 1)
+    return emitOpError("makes at least 1 trip, found ") << int64_t(getTrips());
+  for (Value value : getClear()) {
+    auto buffer = value.getDefiningOp<BufferOp>();
+    if (buffer && !buffer.getClear())
+      return emitOpError("fills '") << buffer.getBuffer()
+                                    << "' before every trip, which is not marked 'clear'";
+  }
+  return success();
+}
+
+LogicalResult LoopOp::verifyRegions() {
+  for (Operation &op : getBody().front())
+    if (!isa<PhaseOp, LoopOp>(op))
+      return op.emitOpError("cannot be part of a loop: there are phases and loops");
+  return success();
+}
+
 LogicalResult ComputeOp::verify() {
   if (getViews().size() != getArguments().size())
     return emitOpError("has ") << getArguments().size() << " arguments but " << getViews().size() << " views";
+  size_t depth = 0;
+  for (Operation *loop = (*this)->getParentOfType<LoopOp>(); loop; loop = loop->getParentOfType<LoopOp>())
+    ++depth;
+  for (auto [i, view] : llvm::enumerate(getViews().getAsRange<ArgumentAttr>())) {
+    if (!view.getAdvance())
+      continue;
+    if (view.getAdvance().size() != int64_t(depth))
+      return emitOpError("argument ")
+             << i << " advances in " << view.getAdvance().size() << " loops, but the step lies in " << depth;
+    auto buffer = getArguments()[i].getDefiningOp<BufferOp>();
+    if (buffer && !buffer.getSteps())
+      return emitOpError("argument ")
+             << i << " advances in '" << buffer.getBuffer() << "', which has no steps";
+  }
   return success();
 }

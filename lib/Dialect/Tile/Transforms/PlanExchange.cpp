@@ -58,7 +58,7 @@ static std::optional<Transfer> transferOf(ComputeOp stage, BufferOp buffer, Argu
   transfer.elementBytes = elementBytes(buffer);
   if (view.getSteps())
     transfer.steps = int64_t(stage->getParentOfType<PhaseOp>().getChunk());
-  else if (buffer.getSteps())
+  else if (buffer.getSteps() && !view.getAdvance())
     transfer.steps = cast<MemRefType>(buffer.getType()).getDimSize(0);
   bool units = buffer.getHome() == Home::own || view.getView() == View::own;
   transfer.columns = units ? shape.back() : product(shape.drop_front());
@@ -141,7 +141,7 @@ struct PlanExchangePass : spikeloom::tile::impl::TilePlanExchangePassBase<PlanEx
         program.emitError() << machine.error();
         return signalPassFailure();
       }
-      for (auto phase : program.getBody().getOps<PhaseOp>())
+      for (PhaseOp phase : phasesOf(program))
         for (auto stage : phase.getBody().getOps<ComputeOp>())
           if (failed(plan(stage, *machine)))
             return signalPassFailure();

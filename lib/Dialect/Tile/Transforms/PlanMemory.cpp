@@ -44,11 +44,20 @@ struct Staged {
 struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemoryPass> {
   LogicalResult plan(ProgramOp program, const Machine &machine) {
     MemoryProblem problem = memoryProblemFor(machine);
-    SmallVector<PhaseOp> phases(program.getBody().getOps<PhaseOp>());
+    SmallVector<PhaseOp> phases = phasesOf(program);
     llvm::DenseMap<Operation *, int64_t> phaseNumber;
     for (auto [i, phase] : llvm::enumerate(phases))
       phaseNumber[phase] = int64_t(i);
     int64_t lastPhase = std::max<int64_t>(0, int64_t(phases.size()) - 1);
+    SmallVector<std::pair<int64_t, int64_t>> loops; // first and last phase, inner loops before outer ones
+    program.walk([&](LoopOp loop) {
+      std::pair<int64_t, int64_t> range{lastPhase, 0};
+      loop.walk([&](PhaseOp phase) {
+        range.first = std::min(range.first, phaseNumber[phase]);
+        range.second = std::max(range.second, phaseNumber[phase]);
+      });
+      loops.push_back(range);
+    });
 
     auto request = [&](FamilyOp family, StringRef name, StringRef kind, int64_t bytes, int64_t first,
                        int64_t last) {
@@ -83,6 +92,10 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
       }
       if (always)
         first = 0, last = lastPhase;
+      // What comes from before a loop is read again in the next trip.
+      for (auto [begin, end] : loops)
+        if (first < begin && last >= begin)
+          last = std::max(last, end);
       int64_t rows = !buffer.getSteps() ? 1 : cast<MemRefType>(buffer.getType()).getDimSize(0);
       if (buffer.getSteps() && buffer.getWindow())
         rows = int64_t(buffer.getWindow());
@@ -120,7 +133,7 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
       auto view = cast<ArgumentAttr>(views[copy.argument]);
       views[copy.argument] =
           ArgumentAttr::get(&getContext(), view.getView(), view.getAccess(), view.getSteps(), view.getShift(),
-                            solved->offsets[copy.request], view.getSlice());
+                            solved->offsets[copy.request], view.getSlice(), view.getAdvance());
       copy.stage.setViewsAttr(ArrayAttr::get(&getContext(), views));
     }
     Builder builder(&getContext());

@@ -56,7 +56,7 @@ bool spikeloom::tile::isAtHome(ComputeOp stage, BufferOp buffer, ArgumentAttr vi
 
 int64_t spikeloom::tile::stagingBytes(ComputeOp stage, BufferOp buffer, ArgumentAttr view) {
   int64_t size = elementBytes(buffer);
-  if (!view.getSteps() && buffer.getSteps() && view.getView() != View::partials)
+  if (!view.getSteps() && !view.getAdvance() && buffer.getSteps() && view.getView() != View::partials)
     size *= cast<MemRefType>(buffer.getType()).getDimSize(0);
   if (view.getView() == View::slice)
     return size * product((view.getSlice() ? view.getSlice() : *buffer.getSlice()).getExtents());
@@ -70,4 +70,10 @@ int64_t spikeloom::tile::stagingBytes(ComputeOp stage, BufferOp buffer, Argument
            (view.getSlice() ? product(view.getSlice().getExtents()) : product(stepShape(buffer)));
   }
   return size * product(stepShape(buffer));
+}
+
+SmallVector<PhaseOp> spikeloom::tile::phasesOf(ProgramOp program) {
+  SmallVector<PhaseOp> phases;
+  program.walk<WalkOrder::PreOrder>([&](PhaseOp phase) { phases.push_back(phase); });
+  return phases;
 }

@@ -205,6 +205,17 @@ LogicalResult PhaseScheduler::run(int64_t chunk, const ChunkCosts &costs,
   return mlir::success();
 }
 
+/// Does the step see other rows of the buffer in every trip of a loop?
+static bool advances(Operation *user, BufferOp buffer) {
+  auto stage = dyn_cast<ComputeOp>(user);
+  if (!stage)
+    return false;
+  for (auto [value, view] : llvm::zip(stage.getArguments(), stage.getViews().getAsRange<ArgumentAttr>()))
+    if (value == buffer.getResult() && view.getAdvance())
+      return true;
+  return false;
+}
+
 namespace {
 struct SchedulePass : spikeloom::tile::impl::TileSchedulePassBase<SchedulePass> {
   using Base::Base;
@@ -223,7 +234,7 @@ struct SchedulePass : spikeloom::tile::impl::TileSchedulePassBase<SchedulePass> 
         costs.cyclesPerStep = double(load.getInt());
         costs.memoryBudget = machine->usableTileBytes() / 4;
       }
-      for (auto phase : program.getBody().getOps<PhaseOp>()) {
+      for (PhaseOp phase : phasesOf(program)) {
         PhaseScheduler scheduler(phase);
         if (failed(scheduler.collect()) ||
             failed(scheduler.run(costs.fixedCycles > 0 || chunk > 0 ? chunk : 1, costs, window)))
@@ -236,7 +247,7 @@ struct SchedulePass : spikeloom::tile::impl::TileSchedulePassBase<SchedulePass> 
         bool only = buffer.getSteps() && buffer.getHome() != Home::host && !buffer.getClear();
         for (Operation *user : buffer->getUsers()) {
           Operation *parent = user->getParentOp();
-          only &= isa<ComputeOp>(user) && (!phase || phase == parent);
+          only &= isa<ComputeOp>(user) && (!phase || phase == parent) && !advances(user, buffer);
           phase = parent;
         }
         int64_t steps = cast<MemRefType>(buffer.getType()).getDimSize(0);

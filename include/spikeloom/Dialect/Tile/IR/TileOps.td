@@ -54,15 +54,18 @@ def Tile_ArgumentAttr : Tile_Attr<"Argument", "arg"> {
   let summary = "How a compute step passes a buffer to its codelet";
   let description = [{
     `steps` says that the codelet gets the rows of the steps it is called for, moved by `shift`; `address` is the byte
-    address of the staging copy on the tile, -1 until memory is planned and for what is at home on the tile.
+    address of the staging copy on the tile, -1 until memory is planned and for what is at home on the tile. Inside
+    `tile.loop` the rows move on by `advance` from trip to trip, a number for each enclosing loop, the outermost first.
+    With `advance` and without `steps` the codelet gets one row: that of the trip.
 
-    Example: `#tile.arg<broadcast, read, steps = true, shift = 0, address = -1>`
+    Example: `#tile.arg<broadcast, read, steps = true, shift = 0, address = -1, advance = array<i64: 100>>`
   }];
   let parameters = (ins EnumParameter<Tile_View>:$view, EnumParameter<Tile_Access>:$access,
                         DefaultValuedParameter<"bool", "false">:$steps, DefaultValuedParameter<"int64_t", "0">:$shift,
                         DefaultValuedParameter<"int64_t", "-1">:$address,
-                        OptionalParameter<"::spikeloom::tile::SliceAttr">:$slice);
-  let assemblyFormat = "`<` $view `,` $access (`,` struct($steps, $shift, $address, $slice)^)? `>`";
+                        OptionalParameter<"::spikeloom::tile::SliceAttr">:$slice,
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$advance);
+  let assemblyFormat = "`<` $view `,` $access (`,` struct($steps, $shift, $address, $slice, $advance)^)? `>`";
 }
 
 def Tile_FamilyType : TypeDef<Tile_Dialect, "Family"> {
@@ -194,7 +197,33 @@ def Tile_BufferOp : Tile_Op<"buffer", [HasParent<"ProgramOp">, MemoryEffects<[Me
   let hasVerifier = 1;
 }
 
-def Tile_PhaseOp : Tile_Op<"phase", [HasParent<"ProgramOp">, NoTerminator, SingleBlock]> {
+def Tile_LoopOp : Tile_Op<"loop", [ParentOneOf<["ProgramOp", "LoopOp"]>, NoTerminator, SingleBlock]> {
+  let summary = "phases that run several times";
+  let description = [{
+    Runs its phases one after another, `trips` times: the micro-batches of a training step, for example. Code and
+    memory are those of one trip. `clear` names the buffers that are filled with their `fill` before every trip, as
+    buffers with `clear` are at the start of a run; a sum that goes on from trip to trip is not among them. Arguments
+    move on in their buffers by their `advance`. With `sums` every trip makes a share of the losses, hits and counts of
+    spikes that the program reports: the host adds them up.
+
+    ```mlir
+    tile.loop "micro_batches" trips(4) sums clear(%v : memref<48x1466xf32>) {
+      tile.phase "forward" steps(100) { tile.compute ... {views = [#tile.arg<slice, read, steps = true, advance = array<i64: 100>>]} }
+      tile.phase "backward" reverse steps(100) { ... }
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$loop, I64Attr:$trips, UnitAttr:$sums, Variadic<AnyMemRef>:$clear);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $loop `trips` `(` $trips `)` (`sums` $sums^)? (`clear` `(` $clear^ `:` type($clear) `)`)?
+    attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def Tile_PhaseOp : Tile_Op<"phase", [ParentOneOf<["ProgramOp", "LoopOp"]>, NoTerminator, SingleBlock]> {
   let summary = "a loop over time";
   let description = [{
     Runs its compute steps for `steps` steps, in chunks of `chunk`; chunk k of a compute step runs in superstep

@@ -11,6 +11,9 @@ namespace spikeloom::tile {
 int64_t product(llvm::ArrayRef<int64_t> dims);
 int64_t elementBytes(BufferOp buffer);
 
+/// The phases in the order in which they first run, those in loops included.
+llvm::SmallVector<PhaseOp> phasesOf(ProgramOp program);
+
 /// The shape without the dimension of time.
 llvm::ArrayRef<int64_t> stepShape(BufferOp buffer);
 
