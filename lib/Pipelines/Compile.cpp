@@ -67,7 +67,6 @@ static void addCodelets(OpPassManager &manager, const CompileOptions &options) {
 }
 
 std::vector<CompilePhase> spikeloom::compilePhases(const CompileOptions &options) {
-  auto pass = [](auto create) { return [create](OpPassManager &manager) { manager.addPass(create()); }; };
   return {
       {"events", "choose which tensors are lists of events, and their capacities",
        [=](OpPassManager &manager) { addEvents(manager, options); }},

@@ -217,7 +217,8 @@ TooLarge diagnose(const MemoryProblem &problem, const MemoryPlan &plan) {
       shares.push_back({request.family, request.kind, request.bytes});
   diagnosis.largest = largestShares(std::move(shares));
   diagnosis.remedies = {"--chips=N: more chips, fewer units a tile",
-                        "--batch=B: a smaller batch shrinks states, lists and tapes",
+                        "--batch=B: a smaller batch shrinks states, lists and tapes; "
+                        "--gradient-accumulation=K keeps the samples of a training step",
                         "--max-activity=F: shorter event lists shrink staging and tapes",
                         "--machine=FILE.json: a machine with tileMemoryBytes of at least " +
                             std::to_string(diagnosis.needed)};

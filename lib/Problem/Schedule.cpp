@@ -14,6 +14,9 @@ int64_t Schedule::supersteps(int64_t chunks) const {
 
 int64_t Schedule::liveChunks(const ScheduleEdge &edge) const {
   int64_t wait = offsets[edge.to] + interval * edge.distance - offsets[edge.from];
+  // In a superstep everything moves before anything computes: a copy is made before its place is written.
+  if (!edge.local)
+    --wait;
   return wait / interval + 1;
 }
 

@@ -42,7 +42,9 @@ TEST(Schedule, LayersFormAPipeline) {
   EXPECT_EQ(schedule.sets.size(), 6u);
   for (const ScheduleSet &set : schedule.sets)
     EXPECT_FALSE(set.feedback); // the membrane is local state
-  EXPECT_EQ(schedule.liveChunks({0, 1, 0, false, false}), 2);
+  EXPECT_EQ(schedule.liveChunks({0, 1, 0, false, false}), 1);
+  EXPECT_EQ(schedule.liveChunks({0, 1, 0, true, false}), 2);
+  EXPECT_EQ(schedule.liveChunks({0, 2, 1, false, false}), 3);
 }
 
 TEST(Schedule, RecurrentLayersNeedTwoSuperstepsAStep) {

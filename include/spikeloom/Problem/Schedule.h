@@ -49,7 +49,7 @@ struct Schedule {
   /// Supersteps that a loop over `chunks` chunks takes.
   int64_t supersteps(int64_t chunks) const;
   /// Chunks of `edge`'s value that exist at once, from the superstep that makes it to the one that reads it
-  /// last.
+  /// last; a reader on other tiles (not `local`) is served before that superstep computes.
   int64_t liveChunks(const ScheduleEdge &edge) const;
 };
 

@@ -114,8 +114,9 @@ static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &class
     } else if (auto grad = dyn_cast<ConvKernelGradOp>(op)) { // partial sums
       add(bytes.backward, grad.getGradient(), grad.getResult().getType().getNumElements() * 4);
     } else if (auto adjoint = dyn_cast<NeuronAdjointOp>(op)) {
-      if (getEvents(adjoint.getCompared().getType())) // the list with its membranes and its cotangents
-        add(bytes.backward, adjoint.getInputCotangent(), 2 * rowBytes(adjoint.getCompared(), true));
+      if (getEvents(adjoint.getCompared().getType())) // the list with its membranes, and their cotangents
+        add(bytes.backward, adjoint.getInputCotangent(),
+            2 * rowBytes(adjoint.getCompared(), true) - rowBytes(adjoint.getCompared(), false));
     }
   });
   return bytes;

@@ -24,7 +24,7 @@ struct ConvertPass : spikeloom::impl::ConvertSNNToTilePassBase<ConvertPass> {
       return signalPassFailure();
     }
     if (microBatches < 1) {
-      function.emitError("option 'micro-batches' must be at least 1, found ") << microBatches;
+      function.emitError("option 'micro-batches' must be at least 1, found ") << microBatches.getValue();
       return signalPassFailure();
     }
     FailureOr<Placement> placement = getPlacement(function);

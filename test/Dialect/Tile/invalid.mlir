@@ -47,6 +47,60 @@ tile.program @p machine("tiny") chips(1) {
 
 // -----
 
+tile.program @p machine("tiny") chips(1) {
+  // expected-error @+1 {{makes at least 1 trip, found 0}}
+  tile.loop "l" trips(0) {
+    tile.phase "forward" steps(1) {
+    }
+  }
+}
+
+// -----
+
+tile.program @p machine("tiny") chips(1) {
+  %b = tile.buffer "x" : memref<4x8xf32>
+  // expected-error @+1 {{fills 'x' before every trip, which is not marked 'clear'}}
+  tile.loop "l" trips(2) clear(%b : memref<4x8xf32>) {
+    tile.phase "forward" steps(1) {
+    }
+  }
+}
+
+// -----
+
+tile.program @p machine("tiny") chips(1) {
+  tile.loop "l" trips(2) {
+    // expected-error @+1 {{cannot be part of a loop: there are phases and loops}}
+    %c = arith.constant 0 : index
+  }
+}
+
+// -----
+
+tile.program @p machine("tiny") chips(1) {
+  %f = tile.family "f" tiles(4)
+  %b = tile.buffer "x" {steps} : memref<8x4x8xf32>
+  tile.phase "forward" steps(4) {
+    // expected-error @+1 {{argument 0 advances in 1 loops, but the step lies in 0}}
+    tile.compute @a on %f(%b) {layer = "a", kind = "forward", views = [#tile.arg<slice, read, steps = true, advance = [4]>]} : memref<8x4x8xf32>
+  }
+}
+
+// -----
+
+tile.program @p machine("tiny") chips(1) {
+  %f = tile.family "f" tiles(4)
+  %b = tile.buffer "x" : memref<4x8xf32>
+  tile.loop "l" trips(2) {
+    tile.phase "forward" steps(4) {
+      // expected-error @+1 {{argument 0 advances in 'x', which has no steps}}
+      tile.compute @a on %f(%b) {layer = "a", kind = "forward", views = [#tile.arg<slice, read, advance = [4]>]} : memref<4x8xf32>
+    }
+  }
+}
+
+// -----
+
 func.func @nested() {
   tile.workers %w of 6 {
     // expected-error @+1 {{cannot be nested: a worker starts no workers}}

@@ -22,6 +22,24 @@ tile.program @step machine("bow") chips(1) {
   }
 }
 
+// CHECK-LABEL: tile.program @loops machine("tiny") chips(1) {
+tile.program @loops machine("tiny") chips(1) {
+  %f = tile.family "f" tiles(4)
+  %x = tile.buffer "x" {steps} : memref<60x4x8xf32>
+  %y = tile.buffer "y" {clear} : memref<4x8xf32>
+  // CHECK: tile.loop "micro_batches" trips(3) sums clear(%{{.*}} : memref<4x8xf32>) {
+  tile.loop "micro_batches" trips(3) sums clear(%y : memref<4x8xf32>) {
+    // CHECK-NEXT: tile.loop "segments" trips(4) {
+    tile.loop "segments" trips(4) {
+      // CHECK-NEXT: tile.phase "forward" steps(5) {
+      tile.phase "forward" steps(5) {
+        // CHECK-NEXT: tile.compute @c on %{{.*}} {kind = "forward", layer = "f", views = [#tile.arg<slice, read, steps = true, shift = 15, advance = [20, -5]>]}
+        tile.compute @c on %f(%x) {layer = "f", kind = "forward", views = [#tile.arg<slice, read, steps = true, shift = 15, advance = [20, -5]>]} : memref<60x4x8xf32>
+      }
+    }
+  }
+}
+
 // CHECK-LABEL: func.func @codelet
 func.func @codelet(%ids: memref<?x48x72xi16>, %g: memref<2xf32>, %n: index, %task: index) {
   %c0 = arith.constant 0 : index

@@ -1,9 +1,9 @@
 // RUN: snn-opt %s -split-input-file -verify-diagnostics --tile-schedule | FileCheck %s
 // RUN: snn-opt %s -split-input-file -verify-diagnostics --tile-schedule=chunk=3 | FileCheck %s --check-prefix=CHUNK
 
-// Chunks of three steps: three times the steps are on their way. Feedback goes step by step all the same.
+// Chunks of three steps: a chunk is on its way. What moves in a superstep moves before its place is written again. Feedback goes step by step all the same.
 // CHUNK-LABEL: tile.program @chain
-// CHUNK: tile.buffer "between" {{.*}}window = 6 : i64}
+// CHUNK: tile.buffer "between" {{.*}}window = 3 : i64}
 // CHUNK: tile.phase "forward" steps(9) chunk(3)
 // CHUNK-LABEL: tile.program @feedback
 // CHUNK: tile.phase "forward" steps(9) interval(2)
@@ -11,7 +11,7 @@
 // A chain: each compute step reads what the one before made, one superstep earlier. The buffer between them needs to
 // keep only the steps that are on their way.
 // CHECK-LABEL: tile.program @chain
-// CHECK: tile.buffer "between" {{.*}}window = 2 : i64} : memref<9x4x4xf32>
+// CHECK: tile.buffer "between" {{.*}}window = 1 : i64} : memref<9x4x4xf32>
 // CHECK: tile.phase "forward" steps(9)
 // CHECK-SAME: tile.host_order = [{feedback = false, stages = array<i64: 0>}, {feedback = false, stages = array<i64: 1>}]
 // CHECK: tile.compute @a {{.*}}offset = 0 : i64

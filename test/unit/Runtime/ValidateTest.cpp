@@ -134,6 +134,59 @@ TEST(Validate, Arguments) {
             "phase 0 'all', stage 0 'forward': codelet 'forward' has no code for the host");
 }
 
+/// The layer for two batches, one after another.
+Manifest twoTrips() {
+  Manifest m = toy::layer();
+  m.buffers[0].shape[0] *= 2;
+  m.ports[0].shape[0] *= 2;
+  m.phases[0].stages[0].arguments[0].advances = {{0, toy::steps}};
+  m.loops = {{"batches", 0, 1, 2, {2}, false}};
+  return m;
+}
+
+TEST(Validate, Loops) {
+  auto wrong = [](auto change) { return message(change, twoTrips()); };
+  EXPECT_EQ(wrong([](Manifest &) {}), "");
+  EXPECT_EQ(wrong([](Manifest &m) { m.loops[0].trips = 0; }),
+            "loop 0 'batches': trips is 0, allowed: 1 to 16777216");
+  EXPECT_EQ(wrong([](Manifest &m) { m.loops[0].trips = 3; }),
+            "phase 0 'all', stage 0 'forward', argument 0 (buffer 'x'): steps 0 to 14 are asked for, the "
+            "buffer has 0 to 9");
+  EXPECT_EQ(wrong([](Manifest &m) { m.loops[0].phases = 2; }),
+            "loop 0 'batches': phases is 2, allowed: 1 to 1");
+  EXPECT_EQ(wrong([](Manifest &m) { m.loops[0].first = -1; }),
+            "loop 0 'batches': first is -1, allowed: 0 to 0");
+  EXPECT_EQ(wrong([](Manifest &m) { m.loops[0].clear = {9}; }),
+            "loop 0 'batches': buffer to clear is 9, but there are only 7");
+  EXPECT_EQ(wrong([](Manifest &m) { m.loops[0].clear = {3}; }),
+            "loop 0 'batches': clears buffer 'y', which a run does not clear");
+  EXPECT_EQ(wrong([](Manifest &m) { m.buffers[2].persistent = true; }),
+            "loop 0 'batches': clears buffer 'u', which a run keeps");
+  EXPECT_EQ(wrong([](Manifest &m) {
+              m.phases = {m.phases[0], m.phases[0], m.phases[0]};
+              m.loops = {{"a", 0, 2, 1, {}, false}, {"b", 1, 2, 1, {}, false}};
+            }),
+            "loop 1 'b': must lie within loop 'a' or behind it");
+  auto advance = [&](std::vector<Advance> advances) {
+    return wrong([&](Manifest &m) { stage(m, 0).arguments[0].advances = advances; });
+  };
+  const std::string argument = "phase 0 'all', stage 0 'forward', argument 0 (buffer 'x')";
+  EXPECT_EQ(advance({{4, 5}}), argument + ": loop of an advance is 4, but there are only 1");
+  EXPECT_EQ(advance({{0, 5}, {0, 5}}), argument + ": advances twice in loop 'batches'");
+  EXPECT_EQ(advance({{0, -5}}), argument + ": steps -5 to 4 are asked for, the buffer has 0 to 9");
+  EXPECT_EQ(wrong([](Manifest &m) { stage(m, 0).arguments[3].advances = {{0, 0}}; }),
+            "phase 0 'all', stage 0 'forward', argument 3 (buffer 'y'): advances, so the buffer must have "
+            "steps and keep all of them");
+  EXPECT_EQ(wrong([](Manifest &m) { stage(m, 0).arguments[1].advances = {{0, 1}}; }),
+            "phase 0 'all', stage 0 'forward', argument 1 (buffer 'w'): advances, so the buffer must have "
+            "steps and keep all of them");
+  EXPECT_EQ(wrong([](Manifest &m) {
+              m.phases.insert(m.phases.begin(), m.phases[0]);
+              m.loops[0].first = 1;
+            }),
+            argument + ": advances in loop 'batches', which does not run its phase");
+}
+
 TEST(Validate, Order) {
   EXPECT_EQ(message([](Manifest &m) { m.phases[0].hostOrder.pop_back(); }),
             "phase 0 'all': stage 'sum' is missing in the host order");

@@ -49,6 +49,7 @@ struct Dependence {
   Value buffer;
   int64_t from, to, steps;
   bool local;
+  bool copied; // the reader gets a copy before it computes
 };
 
 /// What decides how many steps a chunk holds.
@@ -94,7 +95,8 @@ LogicalResult PhaseScheduler::collect() {
                  << buffer.getDefiningOp<BufferOp>().getBuffer() << "' " << -distance
                  << " steps before it is written";
         bool local = own && stages[writer.stage].getFamily() == stages[reader.stage].getFamily();
-        dependences.push_back({buffer, writer.stage, reader.stage, distance, local});
+        bool copied = !isAtHome(stages[reader.stage], buffer.getDefiningOp<BufferOp>(), reader.view);
+        dependences.push_back({buffer, writer.stage, reader.stage, distance, local, copied});
       }
   return mlir::success();
 }
@@ -200,7 +202,10 @@ LogicalResult PhaseScheduler::run(int64_t chunk, const ChunkCosts &costs,
       window[buffer] = chunk;
   for (const Dependence &d : dependences) {
     int64_t &live = window[d.buffer];
-    live = std::max(live, chunk * solved->liveChunks({d.from, d.to, d.steps / chunk, d.local, false}));
+    int64_t chunks = solved->liveChunks({d.from, d.to, d.steps / chunk, !d.copied, false});
+    if (d.steps % chunk) // the rows of a chunk were made in two
+      ++chunks;
+    live = std::max(live, chunk * chunks);
   }
   return mlir::success();
 }

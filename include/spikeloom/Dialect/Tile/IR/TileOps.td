@@ -58,7 +58,7 @@ def Tile_ArgumentAttr : Tile_Attr<"Argument", "arg"> {
     `tile.loop` the rows move on by `advance` from trip to trip, a number for each enclosing loop, the outermost first.
     With `advance` and without `steps` the codelet gets one row: that of the trip.
 
-    Example: `#tile.arg<broadcast, read, steps = true, shift = 0, address = -1, advance = array<i64: 100>>`
+    Example: `#tile.arg<broadcast, read, steps = true, shift = 0, address = -1, advance = [100]>`
   }];
   let parameters = (ins EnumParameter<Tile_View>:$view, EnumParameter<Tile_Access>:$access,
                         DefaultValuedParameter<"bool", "false">:$steps, DefaultValuedParameter<"int64_t", "0">:$shift,
@@ -208,7 +208,7 @@ def Tile_LoopOp : Tile_Op<"loop", [ParentOneOf<["ProgramOp", "LoopOp"]>, NoTermi
 
     ```mlir
     tile.loop "micro_batches" trips(4) sums clear(%v : memref<48x1466xf32>) {
-      tile.phase "forward" steps(100) { tile.compute ... {views = [#tile.arg<slice, read, steps = true, advance = array<i64: 100>>]} }
+      tile.phase "forward" steps(100) { tile.compute ... {views = [#tile.arg<slice, read, steps = true, advance = [100]>]} }
       tile.phase "backward" reverse steps(100) { ... }
     }
     ```
