@@ -53,6 +53,7 @@ static void addPlacement(OpPassManager &manager, const CompileOptions &options) 
   SNNPartitionPassOptions partition;
   partition.machine = options.machine;
   partition.chips = options.chips;
+  partition.memoryShare = options.memoryShare;
   manager.addPass(createSNNPartitionPass(partition));
 }
 

@@ -186,7 +186,14 @@ int spikeloom::compileTool(int argc, char **argv) {
     return badInput;
   parsing.stop();
 
-  for (auto [number, phase] : llvm::enumerate(phases)) {
+  CompileOptions options = arguments.options();
+  for (size_t number = 0; number < phases.size(); ++number) {
+    if (phases[number].name == "placement") {
+      if (failed(fitProgram(*module, options)))
+        return badInput;
+      phases = compilePhases(options);
+    }
+    const CompilePhase &phase = phases[number];
     TimingScope scope = root.nest(phase.name);
     PassManager manager(&context);
     manager.enableTiming(scope);

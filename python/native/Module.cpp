@@ -133,6 +133,11 @@ nb::dict describe(const Manifest &manifest) {
   result["machine"] = machine;
   result["batch"] = manifest.batch;
   result["steps"] = manifest.steps;
+  int64_t microBatches = 1;
+  for (const Loop &loop : manifest.loops)
+    if (loop.sums)
+      microBatches *= loop.trips;
+  result["micro_batches"] = microBatches;
   result["ports"] = ports;
   result["optimizer"] = manifest.optimizer.kind;
   result["learning_rate"] = manifest.optimizer.learningRate;

@@ -44,7 +44,8 @@ def compile(
         events: lengths of event lists; without it nothing is dropped.
         train: make a training step instead of inference.
         gradients: make outputs and gradients for cotangents that `Session.vjp` takes, instead of inference.
-        gradient_accumulation: only 1 in this version.
+        gradient_accumulation: micro-batches K of a training step, whose gradients are added up: a step takes K B
+            samples, code and tile memory are those of B.
         host_cpu: ``native``, ``x86-64-v3`` or ``x86-64-v4``.
         train_parameters: regular expression of the parameters to train, where the file's marks do not suit.
         output: keep the program in this ``.loom`` file; else it lives as long as the result.
@@ -56,8 +57,10 @@ def compile(
     Raises:
         UserError: the model or the options are at fault; the message is the importer's or the compiler's.
     """
-    if gradient_accumulation != 1:
-        raise UsageError("gradient_accumulation is not in this version; use a larger batch")
+    if gradient_accumulation < 1 or (gradient_accumulation > 1 and train is None):
+        raise UsageError(
+            f"gradient_accumulation={gradient_accumulation}: at least 1 is wanted, and more only for training"
+        )
     if train and gradients:
         raise UsageError("train and gradients exclude each other: a training step has its own loss")
     if isinstance(model, str | Path):
@@ -81,6 +84,8 @@ def compile(
     arguments += (events or Events()).arguments()
     arguments += train.arguments() if train else []
     arguments += gradients.arguments() if gradients else []
+    if gradient_accumulation > 1:
+        arguments.append(f"--gradient-accumulation={gradient_accumulation}")
     arguments += [f"--host-cpu={host_cpu}", *extra]
     remarks = run_tool("snn-compile", arguments, folder.name)
     if output is None:

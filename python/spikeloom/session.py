@@ -55,6 +55,12 @@ class Info:
     learning_rate: float
     tiles_used: int
     tile_memory_max: int
+    micro_batches: int = 1
+
+    @property
+    def samples(self) -> int:
+        """Samples of a run: those of all micro-batches of a training step."""
+        return self.batch * self.micro_batches
 
     def of_role(self, role: str) -> list[Port]:
         """Return the ports of a role, in the program's order."""
@@ -212,7 +218,7 @@ class Session:
         self.threads = threads or len(os.sched_getaffinity(0))
         self.native = native.runtime().Session(str(program.path), engine, self.threads)
         facts = self.native.describe()
-        ports = tuple(Port(**{**port, "shape": tuple(port["shape"])}) for port in facts["ports"])
+        ports = tuple(_port(port, facts["micro_batches"]) for port in facts["ports"])
         self.info = Info(
             facts["program"],
             facts["machine"],
@@ -223,6 +229,7 @@ class Session:
             facts["learning_rate"],
             facts["tiles_used"],
             facts["tile_memory_max"],
+            facts["micro_batches"],
         )
 
     def __enter__(self) -> Session:
@@ -259,16 +266,19 @@ class Session:
 
         Sequences are ``[T, b, ...]``, states ``[b, ...]`` with ``b <= B``; the rest of the batch is filled with zeros.
         Arrays of a model whose file has them in another order may also have the shape of the file, unless ``as_rows``.
+        A step of K micro-batches takes sequences with ``b <= K B``; states ``[B, ...]`` are where each of them starts.
         """
         samples = None
         ports = {port.name: port for port in self.info.inputs + self.info.states}
         for name, array in self._inputs(x).items():
             array = array if as_rows else self.rows(ports[name], array)
             count = self._place(ports[name], array, f"input '{name}'")
+            if self.info.micro_batches > 1 and ports[name].role == "state":
+                continue
             if samples is not None and count != samples:
                 raise UserError(f"input '{name}' has {count} samples, another input has {samples}")
             samples = count
-        return self.info.batch if samples is None else samples
+        return self.info.samples if samples is None else samples
 
     def rows(self, port: Port, array: np.ndarray) -> np.ndarray:
         """Return an array that may lie as in the model's file as the program's rows ``[T, b, N]`` or ``[b, N]``."""
@@ -293,11 +303,14 @@ class Session:
         if not fits:
             raise UserError(f"{what} has shape {list(array.shape)}; {list(shape)} is wanted")
         check_finite(flat, what)
-        count = flat.shape[axis] if axis is not None else self.info.batch
+        count = flat.shape[axis] if axis is not None else self.info.samples
         if flat.shape != shape:
             padded = np.zeros(shape, flat.dtype)
             padded[(slice(None),) * axis + (slice(count),)] = flat
             flat = padded
+        if self.info.micro_batches > 1 and axis is not None and port.role == "input":
+            parts = flat.reshape(*shape[:axis], self.info.micro_batches, -1, *shape[axis + 1 :])
+            flat = np.moveaxis(parts, axis, 0)
         self.native.set(port.name, np.ascontiguousarray(flat), port.role)
         return count
 
@@ -494,10 +507,19 @@ class Session:
         return json.loads(self.native.profile())
 
 
+def _port(facts: Mapping, micro_batches: int) -> Port:
+    """Read a port; arrays of K micro-batches ``[K, T, B, ...]`` are one of all samples ``[T, K B, ...]`` here."""
+    shape = tuple(facts["shape"])
+    if micro_batches > 1 and facts["role"] == "input":
+        axis = 1 if len(shape) >= 4 else 0
+        shape = (*shape[1 : 1 + axis], micro_batches * shape[1 + axis], *shape[2 + axis :])
+    return Port(**{**facts, "shape": shape})
+
+
 def batch_axis(shape: tuple[int, ...], info: Info) -> int | None:
     """Where the samples are in an array of a program: ``[T, B, ...]`` or ``[B, ...]``; None if nowhere."""
-    if len(shape) >= 3 and shape[0] == info.steps and shape[1] == info.batch:
+    if len(shape) >= 3 and shape[0] == info.steps and shape[1] in (info.batch, info.samples):
         return 1
-    if len(shape) >= 1 and shape[0] == info.batch:
+    if len(shape) >= 1 and shape[0] in (info.batch, info.samples):
         return 0
     return None

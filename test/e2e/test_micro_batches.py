@@ -13,6 +13,7 @@ from engines import Lists, Sibling, Tensors, differences, tool
 from safetensors.numpy import load_file, save_file
 from siblings import lif
 
+import spikeloom as sl
 from spiking_models import Layer, Net, relative_error
 
 K = 3
@@ -105,3 +106,35 @@ def test_wrong_numbers(tmp_path: Path) -> None:
     assert "option 'micro-batches' must be at least 1, found 0" in done.stderr
     done = tool(*command, "--gradient-accumulation=2", code=1)
     assert "has no gradients to accumulate over 2 micro-batches" in done.stderr
+
+
+def test_sessions_take_all_samples_of_a_step(net: Path, data: tuple[np.ndarray, np.ndarray]) -> None:
+    """3 x 4 samples through Python, the last step short: the same losses and weights as batches of 12."""
+    x, y = (np.ascontiguousarray(part) for part in (data[0].swapaxes(0, 1), data[1]))
+    results = []
+    for batch, count in ((12, 1), (4, 3)):
+        program = sl.compile(
+            net, machine="tiny", batch=batch, steps=x.shape[0], train=sl.Training(), gradient_accumulation=count
+        )
+        with program.session() as session:
+            assert session.info.samples == 12
+            steps = [session.step(x[:, i : i + 12], y[i : i + 12], gradients=True) for i in (0, 12, 24)]
+            results.append((steps, session.weights))
+    (large, weights), (small, found) = results
+    for a, b in zip(large, small, strict=True):
+        assert b.loss == pytest.approx(a.loss, rel=1e-5)
+        assert b.accuracy == a.accuracy
+    for name, value in weights.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-4)
+
+
+def test_command_line(spikeloom, net: Path, data: tuple[np.ndarray, np.ndarray]) -> None:
+    run = ["train", "net.onnx", "--inputs=x.npy", "--labels=y.npy", "--epochs=2", "--machine=tiny", "--seed=1"]
+    whole = spikeloom(*run, "--batch=12", "--save=a.safetensors", "--log=a.jsonl")
+    parts = spikeloom(*run, "--batch=4", "--gradient-accumulation=3", "--save=b.safetensors", "--log=b.jsonl")
+    for run in (whole, parts):
+        assert "step of 12 samples" in run.out
+    lines = [
+        [json.loads(line) for line in (net.parent / log).read_text().splitlines()] for log in ("a.jsonl", "b.jsonl")
+    ]
+    assert [line["loss"] for line in lines[1]] == pytest.approx([line["loss"] for line in lines[0]], rel=1e-4)

@@ -48,7 +48,7 @@ def test_check_of_a_missing_file(capsys):
         ([*RUN, "--engine=estimate"], "--engine=estimate is not in this version"),
         ([*RUN, "--chips=auto"], "--chips=auto is not in this version"),
         ([*RUN, "--rotate"], "--rotate is not in this version"),
-        ([*TRAIN, "--gradient-accumulation=2"], "--gradient-accumulation is not in this version"),
+        ([*RUN, "--gradient-accumulation=2"], "--gradient-accumulation=2 is for training steps"),
     ],
 )
 def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_path, monkeypatch):

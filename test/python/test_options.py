@@ -71,6 +71,8 @@ def test_models_by_their_endings(tmp_path):
         sl.load(model, as_="step")
 
 
-def test_gradient_accumulation_is_refused_by_name(tmp_path):
-    with pytest.raises(sl.UsageError, match="gradient_accumulation is not in this version"):
+def test_gradient_accumulation_is_for_training(tmp_path):
+    with pytest.raises(
+        sl.UsageError, match="gradient_accumulation=2: at least 1 is wanted, and more only for training"
+    ):
         sl.compile(tmp_path / "net.onnx", gradient_accumulation=2)

@@ -18,6 +18,8 @@ def SNNPartitionPass : Pass<"snn-partition", "::mlir::ModuleOp"> {
   let options = [
     Option<"machine", "machine", "std::string", "\"bow\"", "preset (gc2, gc200, bow, tiny) or path of a machine file">,
     Option<"chips", "chips", "int64_t", "1", "number of chips">,
+    Option<"memoryShare", "memory-share", "double", "1.0",
+           "share of a tile's memory that its units may take by estimate; less spreads layers over more tiles">,
   ];
 }
 

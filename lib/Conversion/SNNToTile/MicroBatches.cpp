@@ -11,7 +11,7 @@ using namespace spikeloom::tile;
 bool MicroBatches::isPerBatch(func::FuncOp function, unsigned argument) {
   auto kind = function.getArgAttrOfType<ArgumentKindAttr>(argument, kKindAttr);
   return !kind || kind.getValue() == ArgumentKind::input || kind.getValue() == ArgumentKind::label ||
-         kind.getValue() == ArgumentKind::weight;
+         kind.getValue() == ArgumentKind::weight || kind.getValue() == ArgumentKind::random;
 }
 
 /// The state of a scan whose last value this is; nothing for other values.

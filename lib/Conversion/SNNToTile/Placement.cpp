@@ -176,7 +176,12 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
       return signalPassFailure();
     }
     UnitClasses classes(function);
+    if (!(memoryShare > 0 && memoryShare <= 1)) {
+      function.emitError("option 'memory-share' must lie in (0, 1], found ") << memoryShare.getValue();
+      return signalPassFailure();
+    }
     PartitionProblem problem = problemFor(*loaded, function, classes);
+    problem.tileBytes = std::max<int64_t>(1, int64_t(double(problem.tileBytes) * memoryShare));
     Result<Partition> solved = solvePartition(problem);
     if (!solved) {
       function.emitError() << solved.error();

@@ -53,6 +53,8 @@ def main(options: argparse.Namespace) -> int:
     goal = training(options) if options.train else None
     if not model.is_imported:
         check_imported_only(options)
-    compiled(options, compile(source, train=goal, output=options.output, **settings))
+    accumulation = options.gradient_accumulation
+    program = compile(source, train=goal, gradient_accumulation=accumulation, output=options.output, **settings)
+    compiled(options, program)
     remark(options, f"wrote {options.output}")
     return EXIT_DONE

@@ -118,7 +118,13 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--train-parameters", type=regex, metavar="REGEX", help="parameters to train (default: the file's marks)"
     )
-    group.add_argument("--gradient-accumulation", type=positive, default=1, metavar="K", help="only 1 in this version")
+    group.add_argument(
+        "--gradient-accumulation",
+        type=positive,
+        default=1,
+        metavar="K",
+        help="micro-batches of B samples in a training step, one after another",
+    )
     group.add_argument(
         "--host-cpu", default="native", choices=("native", "x86-64-v3", "x86-64-v4"), help="code for (default: native)"
     )
@@ -173,8 +179,8 @@ def events(options: argparse.Namespace) -> Events:
 
 def compile_settings(options: argparse.Namespace) -> dict:
     """Return the keyword arguments of `compile` that all verbs share."""
-    if options.gradient_accumulation != 1:
-        refuse("--gradient-accumulation", "use a larger --batch")
+    if options.gradient_accumulation > 1 and options.verb != "train" and not getattr(options, "train", False):
+        raise UsageError(f"--gradient-accumulation={options.gradient_accumulation} is for training steps")
     extra = [f"--dump-phases={Path(options.dump_phases).resolve()}"] if options.dump_phases else []
     return {
         "machine": options.machine or "bow",

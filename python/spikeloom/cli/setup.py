@@ -91,7 +91,8 @@ class Setup:
             start = time.perf_counter()
             settings = self._settings()
             settings["events"] = replace(settings["events"], second_threshold=near)
-            program = compile(self.source, train=self.goal, **settings)
+            accumulation = self.options.gradient_accumulation
+            program = compile(self.source, train=self.goal, gradient_accumulation=accumulation, **settings)
             if not self.programs:
                 compiled(self.options, program)
             self.programs[near] = program

@@ -21,8 +21,8 @@ def machine_text(info: Info, cycles: int, what: str) -> str:
     micro = 1e6 * cycles / float(info.machine["clock_hz"])
     name = info.machine["name"]
     return (
-        f"{cycles:,} modelled cycles a {what} of {info.batch} samples = {micro:,.0f} µs on {name}, "
-        f"{machine_rate(info, cycles, info.batch):,.0f} images/s"
+        f"{cycles:,} modelled cycles a {what} of {info.samples} samples = {micro:,.0f} µs on {name}, "
+        f"{machine_rate(info, cycles, info.samples):,.0f} images/s"
     )
 
 

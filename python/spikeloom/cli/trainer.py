@@ -48,7 +48,8 @@ class Trainer:
         self.data = data_set(options.inputs, info, options, "--inputs")
         self.labels = check_labels(labels, self.data.count, info.classes, "--labels")
         self.tester = Tester(self.setup.test_program(), options, test_labels) if options.test_inputs else None
-        self.batches = math.ceil(self.data.count / options.batch)
+        self.samples = options.batch * options.gradient_accumulation  # of a step
+        self.batches = math.ceil(self.data.count / self.samples)
         whole = options.epochs * self.batches
         self.total = min(whole, options.max_steps or whole)
         self.interrupted = False
@@ -132,8 +133,8 @@ class Trainer:
             self._log()
         progress = Progress(f"epoch {position.epoch}/{options.epochs}", self.data.count, quiet=options.quiet)
         left = min(self.batches - position.batch, self.total - position.step)
-        starts = range(position.batch * options.batch, len(order), options.batch)[: max(0, left)]
-        batches = [order[start : start + options.batch] for start in starts]
+        starts = range(position.batch * self.samples, len(order), self.samples)[: max(0, left)]
+        batches = [order[start : start + self.samples] for start in starts]
         for indices, x in read_ahead(lambda chosen: self.data.take(chosen, position.epoch), batches):
             self._step(indices, x)
             progress.update(position.samples, position.progress())
@@ -235,7 +236,7 @@ class Trainer:
     def _find_failure(self, step: int) -> str:
         def batch(number: int) -> tuple[np.ndarray, np.ndarray]:
             epoch, at = divmod(number - 1, self.batches)
-            indices = self._order(epoch + 1)[at * self.options.batch :][: self.options.batch]
+            indices = self._order(epoch + 1)[at * self.samples :][: self.samples]
             return self.data.take(indices, epoch + 1), self.labels[indices]
 
         def again(number: int) -> None:
