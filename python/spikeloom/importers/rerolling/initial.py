@@ -78,10 +78,11 @@ class InitialValues:
             (low, expected), (high, _) = outcomes[0][key], outcomes[1][key]
             if expected.dtype != np.float32 or expected.shape[1] != state.value.width:
                 continue
-            slope = high - low
-            if np.any(slope == 0) or not np.all(np.isfinite(slope)):
+            with np.errstate(all="ignore"):
+                slope = high - low
+                rows = (expected - low) / slope
+            if np.any(slope == 0) or not np.all(np.isfinite(rows)):
                 continue
-            rows = (expected - low) / slope
             if agree(rows, np.broadcast_to(rows[:1], rows.shape)):
                 op = Op("broadcast", [], {"value": Parameter("initial", rows[0].astype(np.float32))})
                 op.results = [Value(state.value.width, "f32", op)]

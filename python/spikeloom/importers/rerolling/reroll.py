@@ -210,9 +210,12 @@ class _Rerolling:
     def _outside(self, roots: list[Value]) -> dict[int, Value]:
         """What stands for values of the trace outside of the loops; copies, since the trace may be needed again."""
         needed: set[int] = set()
+        steps = {id(row): t for port in self.trace.inputs if "T" in port.axes for t, row in enumerate(port.rows)}
         stack = list(roots)
         while stack:
             value = stack.pop()
+            if id(value) in steps and id(value) not in self.outer:
+                raise Irregular(f"step {steps[id(value)]} of an input is read outside of the loop")
             if id(value) not in self.outer and value.op is not None and id(value.op) not in needed:
                 needed.add(id(value.op))
                 stack += value.op.operands
