@@ -189,8 +189,7 @@ int spikeloom::compileTool(int argc, char **argv) {
   CompileOptions options = arguments.options();
   for (size_t number = 0; number < phases.size(); ++number) {
     if (phases[number].name == "placement") {
-      if (failed(fitProgram(*module, options)))
-        return badInput;
+      fitProgram(*module, options);
       phases = compilePhases(options);
     }
     const CompilePhase &phase = phases[number];

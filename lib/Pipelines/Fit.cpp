@@ -11,13 +11,10 @@ namespace {
 enum class Outcome { fits, tooLargeForTiles, failed };
 } // namespace
 
-/// Runs the phases from placement to memory on a copy of the module and keeps what they have to say.
-static Outcome tryOptions(ModuleOp module, const CompileOptions &options, std::vector<Diagnostic> &said) {
+/// Runs the phases from placement to memory on a copy of the module, in silence.
+static Outcome tryOptions(ModuleOp module, const CompileOptions &options) {
   OwningOpRef<ModuleOp> copy = module.clone();
-  ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
-    said.push_back(std::move(diagnostic));
-    return success();
-  });
+  ScopedDiagnosticHandler silence(module.getContext(), [](Diagnostic &) { return success(); });
   bool begun = false;
   for (const CompilePhase &phase : compilePhases(options)) {
     begun |= phase.name == "placement";
@@ -33,30 +30,20 @@ static Outcome tryOptions(ModuleOp module, const CompileOptions &options, std::v
   return Outcome::failed;
 }
 
-LogicalResult spikeloom::fitProgram(ModuleOp module, CompileOptions &options) {
-  std::vector<Diagnostic> first;
-  Outcome outcome = tryOptions(module, options, first);
+void spikeloom::fitProgram(ModuleOp module, CompileOptions &options) {
+  Outcome outcome = tryOptions(module, options);
+  CompileOptions other = options;
+  if (!other.timeChunk)
+    other.timeChunk = 1;
   // A layer that the partition cannot place is placed by no smaller share of the memory.
-  std::vector<CompileOptions> others;
-  for (double share : {1.0, 0.75, 0.5, 0.25}) {
-    CompileOptions other = options;
-    other.timeChunk = options.timeChunk ? options.timeChunk : 1;
-    other.memoryShare = share * options.memoryShare;
-    others.push_back(other);
+  for (; outcome == Outcome::tooLargeForTiles && other.memoryShare > 0.2; other.memoryShare *= 0.9) {
+    outcome = tryOptions(module, other);
+    if (outcome != Outcome::fits)
+      continue;
+    options = other;
+    module.emitRemark("fits with time chunks of ")
+        << options.timeChunk << " and layers that take up to " << int64_t(options.memoryShare * 100)
+        << " % of a tile's memory; the first choice did not";
+    return;
   }
-  for (size_t i = 0; i < others.size() && outcome == Outcome::tooLargeForTiles; ++i) {
-    std::vector<Diagnostic> said;
-    outcome = tryOptions(module, others[i], said);
-    if (outcome == Outcome::fits) {
-      options = others[i];
-      module.emitRemark("fits with chunks of ")
-          << options.timeChunk << " steps and layers that take up to " << int64_t(options.memoryShare * 100)
-          << " % of a tile's memory; the first choice did not";
-    }
-  }
-  if (outcome == Outcome::fits)
-    return success();
-  for (Diagnostic &diagnostic : first)
-    module.getContext()->getDiagEngine().emit(std::move(diagnostic));
-  return failure();
 }

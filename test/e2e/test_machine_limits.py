@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from engines import Prepared, Sibling, tool
+from engines import Prepared, Sibling, differences, tool
 from safetensors.numpy import save_file
+from siblings import lif
 
 from spiking_models import Layer, Net
 
@@ -28,6 +30,24 @@ def test_too_large_is_refused_with_remedies(tmp_path: Path) -> None:
     assert len(re.findall(r"^    --(chips|batch|max-activity|machine)=", remedies, re.MULTILINE)) >= 3
     assert sorted(path.name for path in phases.iterdir()) == ["1-events.mlir", "2-training.mlir"]
     assert not (tmp_path / "net.loom").exists()
+
+
+def test_other_shapes_are_tried(tmp_path: Path) -> None:
+    """Where units fill the tiles and the copies that stages need do not fit, layers spread over more tiles."""
+    net = Net(lif(200, 200, 10), inputs=40, batch=2, steps=24)
+    small = {"base": "tiny", "name": "small", "tiles": 40, "tileMemoryBytes": 80000, "interleavedStart": 40000}
+    machine = tmp_path / "small.json"
+    machine.write_text(json.dumps(small))
+    prepared = Prepared(Sibling(net), machine, tmp_path)
+    options = [*prepared.sibling.options(machine), "-o", tmp_path / "again.loom"]
+    assert "layers that take up to" in tool("snn-compile", tmp_path / "model.mlir", *options).stderr
+    expected = prepared.interpret(1)
+    for engine in ("strict", "fast"):
+        run = prepared.run(engine, 2, 1)
+        wrong = differences(run.outputs, expected.outputs) + differences(run.gradients, expected.gradients)
+        assert not wrong, f"{engine}:\n" + "\n".join(wrong)
+    machine.write_text(json.dumps({**small, "tileMemoryBytes": 200000}))
+    assert "remark" not in tool("snn-compile", tmp_path / "model.mlir", *options).stderr
 
 
 def test_programs_do_not_grow_with_the_machine(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ namespace spikeloom {
 struct CompileOptions {
   std::string machine = "bow";
   int64_t chips = 1;
-  int64_t timeChunk = 0; // steps of a chunk where nothing feeds back; 0: the cheapest
+  int64_t timeChunk = 0;  // steps of a chunk where nothing feeds back; 0: the cheapest
   double memoryShare = 1; // of a tile, for the units of layers: see snn-partition
   // Events: see snn-choose-events.
   double maxActivity = 0, secondThreshold = 0;
@@ -45,10 +45,10 @@ struct CompilePhase {
 /// The phases in order: events, training, placement, tile, schedule, memory, codelets.
 std::vector<CompilePhase> compilePhases(const CompileOptions &options);
 
-/// Whether the program of a model (as it is before the phase `placement`) fits the machine. Where the first
-/// choice of shapes does not, shorter chunks of time and layers spread over more tiles are tried, and `options`
-/// changed to what fits. If nothing does, fails with the errors of the first choice.
-mlir::LogicalResult fitProgram(mlir::ModuleOp module, CompileOptions &options);
+/// Where the program of a model (as it is before the phase `placement`) does not fit the machine, tries
+/// shorter chunks of time and layers spread over more tiles, and changes `options` to what fits. If nothing
+/// does they stay, and the phases that follow say what is too large.
+void fitProgram(mlir::ModuleOp module, CompileOptions &options);
 
 /// Registers every phase as a pipeline `spikeloom-<phase>` with default options, for snn-opt.
 void registerCompilePipelines();
