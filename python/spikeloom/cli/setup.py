@@ -26,7 +26,7 @@ from .training_options import training
 # Options that decide the bits of a training, besides its data, its goal and its schedules.
 DECISIVE = (
     *("batch", "steps", "seed", "encode", "encode_gain", "no_shuffle", "max_activity", "train_parameters"),
-    *("gradient_accumulation", "machine", "chips", "init", "as_", "nir_dt", "nir_convention", "nir_reset"),
+    *("gradient_accumulation", "machine", "chips", "init", "rotate", "as_", "nir_dt", "nir_convention", "nir_reset"),
 )
 
 
