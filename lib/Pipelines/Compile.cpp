@@ -41,6 +41,14 @@ static void addTraining(OpPassManager &manager, const CompileOptions &options) {
     training.lr = options.learningRate;
     training.surrogate = options.surrogate;
     training.detachReset = options.detachReset;
+    training.targets = options.targets;
+    training.momentum = options.momentum;
+    training.nesterov = options.nesterov;
+    training.weightDecay = options.weightDecay;
+    training.beta1 = options.beta1;
+    training.beta2 = options.beta2;
+    training.epsilon = options.epsilon;
+    training.clipGradients = options.clipGradients;
     manager.addPass(snn::createSNNTrainingStep(training));
     manager.addNestedPass<func::FuncOp>(snn::createSNNDifferentiate());
   }

@@ -51,14 +51,37 @@ struct Arguments {
   cl::list<std::string> binaryInputs{"binary-inputs", cl::desc("Inputs that hold only 0 and 1"),
                                      cl::value_desc("NAME"), cl::CommaSeparated, cl::cat(category)};
   cl::opt<bool> train{"train", cl::desc("Compile a training step"), cl::cat(category)};
-  cl::opt<std::string> loss{"loss", cl::desc("cross_entropy"), cl::init("cross_entropy"), cl::cat(category)};
-  cl::opt<std::string> readout{"readout", cl::desc("spike_count"), cl::init("spike_count"),
-                               cl::cat(category)};
-  cl::opt<std::string> optimizer{"optimizer", cl::desc("adam or sgd"), cl::init("adam"), cl::cat(category)};
+  cl::opt<std::string> loss{"loss", cl::desc("cross_entropy, mse (of values) or mse_count (of spike counts)"),
+                            cl::init("cross_entropy"), cl::cat(category)};
+  cl::opt<std::string> readout{
+      "readout",
+      cl::desc("spike_count, spike_rate, membrane_mean, membrane_max, membrane_last, "
+               "membrane_each (mean of the losses of all steps) or output"),
+      cl::init("spike_count"), cl::cat(category)};
+  cl::opt<std::string> targets{
+      "targets",
+      cl::desc("What mse wants of the labelled unit and of the others; for mse_count as shares of the steps"),
+      cl::value_desc("ON,OFF"), cl::init("1,0"), cl::cat(category)};
+  cl::opt<std::string> optimizer{"optimizer", cl::desc("adam, adamw or sgd"), cl::init("adam"),
+                                 cl::cat(category)};
   cl::opt<double> learningRate{"lr", cl::desc("Learning rate"), cl::init(1e-3), cl::cat(category)};
   cl::opt<int64_t> gradientAccumulation{
       "gradient-accumulation", cl::desc("Micro-batches whose gradients are added up for one training step"),
       cl::init(1), cl::cat(category)};
+  cl::opt<double> momentum{"momentum", cl::desc("Momentum of sgd"), cl::init(0), cl::cat(category)};
+  cl::opt<bool> nesterov{"nesterov", cl::desc("Nesterov momentum"), cl::cat(category)};
+  cl::opt<double> weightDecay{
+      "weight-decay",
+      cl::desc("Weight decay: added to the gradient (sgd, adam) or taken from the parameter (adamw)"),
+      cl::init(0), cl::cat(category)};
+  cl::opt<double> beta1{"beta1", cl::desc("Decay of Adam's first moment"), cl::init(0.9), cl::cat(category)};
+  cl::opt<double> beta2{"beta2", cl::desc("Decay of Adam's second moment"), cl::init(0.999),
+                        cl::cat(category)};
+  cl::opt<double> epsilon{"epsilon", cl::desc("What Adam adds to the root of the second moment"),
+                          cl::init(1e-8), cl::cat(category)};
+  cl::opt<std::string> clipGradients{
+      "clip-gradients", cl::desc("norm:LIMIT (of all gradients together) or value:LIMIT (of each element)"),
+      cl::value_desc("KIND:LIMIT"), cl::cat(category)};
   cl::opt<std::string> surrogate{"surrogate", cl::desc("fast_sigmoid:K, superspike:K or atan:K"),
                                  cl::init("fast_sigmoid:25"), cl::cat(category)};
   cl::opt<std::string> detachReset{"detach-reset", cl::desc("true or false; default: as the model says"),
@@ -96,6 +119,14 @@ struct Arguments {
     o.optimizer = optimizer;
     o.learningRate = learningRate;
     o.gradientAccumulation = gradientAccumulation;
+    o.targets = targets;
+    o.momentum = momentum;
+    o.nesterov = nesterov;
+    o.weightDecay = weightDecay;
+    o.beta1 = beta1;
+    o.beta2 = beta2;
+    o.epsilon = epsilon;
+    o.clipGradients = clipGradients;
     o.surrogate = surrogate;
     o.detachReset = detachReset;
     o.gradients = gradients || stateGradients;

@@ -59,7 +59,7 @@ template <typename V> void fields(V &v, EventLayer &x) {
 }
 template <typename V> void fields(V &v, Optimizer &x) {
   v("kind", x.kind), v("learning_rate", x.learningRate), v("beta1", x.beta1), v("beta2", x.beta2);
-  v("epsilon", x.epsilon), v("momentum", x.momentum);
+  v("momentum", x.momentum), v("weight_decay", x.weightDecay);
 }
 template <typename V> void fields(V &v, MachineInfo &x) {
   v("name", x.name), v("chips", x.chips), v("tiles", x.tiles), v("tile_memory_bytes", x.tileMemoryBytes);

@@ -190,20 +190,22 @@ Status Session::setLabels(const ArrayView &labels, int64_t count) {
   return set(*weightPort, weights.view());
 }
 
-/// What the optimiser's codelets get for step t (counted from 1): all powers are taken here, once.
+std::array<float, 4> hyperOf(const Optimizer &optimizer, int64_t t) {
+  const double rate = optimizer.learningRate, decay = optimizer.weightDecay;
+  if (optimizer.kind == "sgd")
+    return {float(rate), 0.0f, float(decay), float(optimizer.momentum)};
+  return {float(rate / (1 - std::pow(optimizer.beta1, double(t)))),
+          float(1 / std::sqrt(1 - std::pow(optimizer.beta2, double(t)))),
+          float(optimizer.kind == "adamw" ? 1 - rate * decay : decay), 0.0f};
+}
+
 static Status setHyper(Session &session, const Optimizer &optimizer, int64_t t) {
   for (const Port &port : session.manifest().ports) {
     if (port.role != Role::hyper)
       continue;
     Array values(DataType::f32, port.shape);
-    float *hyper = values.as<float>();
-    if (optimizer.kind == "adam") {
-      hyper[0] = float(optimizer.learningRate / (1 - std::pow(optimizer.beta1, double(t))));
-      hyper[1] = float(1 / std::sqrt(1 - std::pow(optimizer.beta2, double(t))));
-    } else {
-      hyper[0] = float(optimizer.learningRate);
-      hyper[1] = float(optimizer.momentum);
-    }
+    const std::array<float, 4> hyper = hyperOf(optimizer, t);
+    std::copy(hyper.begin(), hyper.end(), values.as<float>());
     if (Status done = session.set(port, values.view()); !done)
       return done;
   }

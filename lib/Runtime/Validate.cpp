@@ -254,10 +254,12 @@ std::string checkPorts(const Manifest &manifest, uint64_t constantBytes) {
              elementName(b.type) + " " + shapeText(b.shape);
   }
   const Optimizer &o = manifest.optimizer;
-  if (!o.kind.empty() && o.kind != "sgd" && o.kind != "adam")
-    return "optimizer: kind is '" + o.kind + "', allowed: sgd, adam, or empty";
+  if (!o.kind.empty() && o.kind != "sgd" && o.kind != "adam" && o.kind != "adamw")
+    return "optimizer: kind is '" + o.kind + "', allowed: sgd, adam, adamw, or empty";
   if (!std::isfinite(o.learningRate) || !(o.beta1 >= 0 && o.beta1 < 1) || !(o.beta2 >= 0 && o.beta2 < 1))
     return "optimizer: the learning rate must be finite and the betas at least 0 and less than 1";
+  if (!(o.momentum >= 0 && o.momentum < 1) || !std::isfinite(o.weightDecay))
+    return "optimizer: the momentum must be at least 0 and less than 1, the weight decay finite";
   return "";
 }
 

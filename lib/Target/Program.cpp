@@ -277,11 +277,8 @@ private:
   }
 
   void addTraining() {
-    auto training = program->getAttrOfType<DictionaryAttr>("snn.training");
-    if (!training)
-      return;
-    manifest.optimizer.kind = training.getAs<StringAttr>("optimizer").str();
-    manifest.optimizer.learningRate = training.getAs<FloatAttr>("lr").getValueAsDouble();
+    if (auto training = program->getAttrOfType<DictionaryAttr>("snn.training"))
+      manifest.optimizer = optimizerOf(training);
   }
 
   ModuleOp module;
@@ -292,6 +289,19 @@ private:
   llvm::MapVector<Operation *, int64_t> codelets;
 };
 } // namespace
+
+runtime::Optimizer spikeloom::optimizerOf(DictionaryAttr training) {
+  runtime::Optimizer optimizer;
+  optimizer.kind = training.getAs<StringAttr>("optimizer").str();
+  for (auto [name, value] : {std::pair<StringRef, double &>{"lr", optimizer.learningRate},
+                             {"momentum", optimizer.momentum},
+                             {"weight_decay", optimizer.weightDecay},
+                             {"beta1", optimizer.beta1},
+                             {"beta2", optimizer.beta2}})
+    if (auto attribute = training.getAs<FloatAttr>(name))
+      value = attribute.getValueAsDouble();
+  return optimizer;
+}
 
 FailureOr<runtime::Loom> spikeloom::buildManifest(ModuleOp module) {
   auto programs = module.getOps<ProgramOp>();

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from spiking_models import BUILD, Net
+from spiking_models import BUILD, Net, Update
 
 Tensors = dict[str, np.ndarray]
 
@@ -48,21 +47,19 @@ class Sibling:
 
     net: Net
     lists: Lists | None = None
-    optimizer: str = "adam"
-    rate: float = 0.01
+    update: Update = field(default_factory=Update)
     binary: bool = True
+    more: tuple[str, ...] = ()  # further options of snn-compile
 
     def options(self, machine: str | Path) -> list[str]:
         """Options of snn-compile."""
         return [
             f"--machine={machine}",
             "--train",
-            f"--optimizer={self.optimizer}",
-            f"--lr={self.rate}",
-            f"--surrogate={self.net.surrogate}:{self.net.slope}",
-            f"--detach-reset={str(self.net.detach).lower()}",
+            *(f"--{name}={value}" for name, value in (self.net.step_options() | self.update.options()).items()),
             *(["--binary-inputs=x"] if self.binary else []),
             *(self.lists.options() if self.lists else []),
+            *self.more,
         ]
 
 
@@ -133,11 +130,7 @@ class Prepared:
         for t in range(1, steps + 1):
             out = self.folder / f"interpreted-{t}"
             out.mkdir()
-            if self.sibling.optimizer == "adam":
-                correction = [self.sibling.rate / (1 - math.pow(0.9, t)), 1 / math.sqrt(1 - math.pow(0.999, t)), 0, 0]
-                np.save(out / "hyper.npy", np.array(correction, np.float32))
-            else:
-                np.save(out / "hyper.npy", np.array([self.sibling.rate, 0, 0, 0], np.float32))
+            np.save(out / "hyper.npy", self.sibling.update.hyper(t))
             save_file({**given, **moments}, out / "weights")
             tool(
                 "snn-interpret",
@@ -151,7 +144,7 @@ class Prepared:
             )
             results = {path.stem: np.load(path) for path in (out / "results").glob("*.npy")}
             given = {name: results.pop(name) for name in given}
-            moments = {name: results.pop(name) for name in list(results) if name.endswith((".m", ".v"))}
+            moments = {name: results.pop(name) for name in list(results) if name.endswith((".m", ".v", ".momentum"))}
         gradients = {name.removesuffix(".grad"): results.pop(name) for name in list(results) if name.endswith(".grad")}
         checkpoint = {**given, **{f"optimizer/{name}": value for name, value in moments.items()}}
         return Step(results, checkpoint, gradients)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from engines import Lists, Sibling
 
-from spiking_models import Layer, Net
+from spiking_models import Layer, Net, Update
 
 # Lists of 5 % of the neurons and of 10 inputs.
 NARROW = Lists(activity=0.05, near=0.9, inputs=10)
@@ -20,7 +20,7 @@ DENSE = {
     "one layer": Sibling(Net(lif(7), steps=5, batch=3, seed=40)),
     "two layers": Sibling(Net(lif(37, 6), inputs=19, steps=12, batch=5, slope=10.0, seed=41)),
     "four layers, sgd": Sibling(
-        Net(lif(45, 33, 21, 6), inputs=30, steps=15, batch=3, slope=5.0, seed=42), optimizer="sgd"
+        Net(lif(45, 33, 21, 6), inputs=30, steps=15, batch=3, slope=5.0, seed=42), update=Update("sgd")
     ),
     "biases, delayed reset to a value": Sibling(
         Net(
@@ -43,7 +43,7 @@ DENSE = {
             slope=5.0,
             seed=45,
         ),
-        optimizer="sgd",
+        update=Update("sgd"),
     ),
     "recurrent output": Sibling(
         Net([Layer(19), Layer(5, recurrent=True)], inputs=13, steps=8, batch=4, slope=5.0, seed=46)
@@ -55,6 +55,47 @@ DENSE = {
         Net(lif(23, 6), inputs=15, steps=10, batch=3, slope=10.0, detach=False, surrogate="superspike", seed=48)
     ),
     "learnable decay": Sibling(Net(lif(22, 5, learn_decay=True), inputs=15, steps=10, batch=3, slope=5.0, seed=49)),
+}
+
+# What a step minimises, and how.
+TRAINED = {
+    "mean of membranes, momentum": Sibling(
+        Net(lif(21, 6), inputs=15, steps=9, batch=3, slope=5.0, readout="membrane_mean", seed=60),
+        update=Update("sgd", momentum=0.9),
+    ),
+    "largest membranes, nesterov, decay": Sibling(
+        Net(lif(21, 6), inputs=15, steps=9, batch=4, slope=5.0, readout="membrane_max", seed=61),
+        update=Update("sgd", momentum=0.5, nesterov=True, weight_decay=0.125),
+    ),
+    "last membranes, adamw": Sibling(
+        Net(lif(21, 6, bias=True), inputs=15, steps=9, batch=3, slope=5.0, readout="membrane_last", seed=62),
+        update=Update("adamw", weight_decay=0.25),
+    ),
+    "each membrane, adam with decay, clipped by norm": Sibling(
+        Net(lif(43, 6, bias=True), inputs=15, steps=9, batch=7, slope=5.0, readout="membrane_each", seed=63),
+        update=Update("adam", weight_decay=0.25, clip="norm:0.01"),
+    ),
+    "rates, clipped by value": Sibling(
+        Net(lif(21, 6), inputs=15, steps=9, batch=3, slope=5.0, readout="spike_rate", seed=64),
+        update=Update("sgd", clip="value:0.001"),
+    ),
+    "squared error of counts": Sibling(
+        Net(lif(21, 6), inputs=15, steps=9, batch=3, slope=5.0, loss="mse_count", targets=(0.8, 0.1), seed=65)
+    ),
+    "squared error of every membrane, learnable decay": Sibling(
+        Net(
+            lif(21, 6, learn_decay=True),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            loss="mse",
+            readout="membrane_each",
+            targets=(2.0, -0.5),
+            seed=66,
+        ),
+        update=Update(clip="norm:1.0"),
+    ),
 }
 
 # Lists that overflow, and a second threshold.
@@ -69,7 +110,7 @@ SPARSE = {
     "lists, recurrent one to one": Sibling(
         Net([Layer(61, recurrent=True, one_to_one=True), Layer(6)], inputs=40, steps=12, batch=3, slope=5.0, seed=53),
         NARROW,
-        optimizer="sgd",
+        update=Update("sgd"),
     ),
     "lists, reset to a value": Sibling(
         Net(lif(81, 6, reset_kind="value", bias=True), inputs=40, steps=12, batch=3, slope=5.0, seed=54), NARROW
@@ -80,4 +121,4 @@ SPARSE = {
     ),
 }
 
-SIBLINGS = {**DENSE, **SPARSE}
+SIBLINGS = {**DENSE, **TRAINED, **SPARSE}

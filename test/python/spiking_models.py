@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -12,6 +13,46 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("SPIKELOOM_BUILD", ROOT / "build"))
+
+
+@dataclass(frozen=True)
+class Update:
+    """An optimiser with its options."""
+
+    kind: str = "adam"
+    lr: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    clip: str = ""
+
+    def options(self) -> dict[str, str]:
+        """Options of snn-training-step, and with two dashes of snn-compile."""
+        options = {"optimizer": self.kind, "lr": f"{self.lr!r}"}
+        if self.momentum:
+            options |= {"momentum": f"{self.momentum!r}", "nesterov": str(self.nesterov).lower()}
+        if self.weight_decay:
+            options["weight-decay"] = f"{self.weight_decay!r}"
+        return options | ({"clip-gradients": self.clip} if self.clip else {})
+
+    def hyper(self, t: int) -> np.ndarray:
+        """The factors of step t, counted from 1: shape [4]."""
+        if self.kind == "sgd":
+            factors = [self.lr, 0, self.weight_decay, self.momentum]
+        else:
+            decay = 1 - self.lr * self.weight_decay if self.kind == "adamw" else self.weight_decay
+            factors = [self.lr / (1 - math.pow(0.9, t)), 1 / math.sqrt(1 - math.pow(0.999, t)), decay, 0]
+        return np.array(factors, np.float32)
+
+    def torch(self, parameters: list):
+        """The same optimiser of PyTorch."""
+        import torch
+
+        if self.kind == "sgd":
+            momentum = {"momentum": self.momentum, "nesterov": self.nesterov}
+            return torch.optim.SGD(parameters, lr=self.lr, weight_decay=self.weight_decay, **momentum)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.kind]
+        return kind(parameters, lr=self.lr, weight_decay=self.weight_decay)
 
 
 @dataclass
@@ -48,6 +89,9 @@ class Net:
     slope: float = 25.0
     detach: bool = True
     seed: int = 0
+    loss: str = "cross_entropy"
+    readout: str = "spike_count"
+    targets: tuple[float, float] = (1.0, 0.0)
     values: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,6 +114,16 @@ class Net:
             fan_in = layer.units
         self.x = (rng.random((self.steps, self.batch, self.inputs)) < 0.4).astype(np.float32)
         self.labels = rng.integers(0, self.layers[-1].units, self.batch).astype(np.int32)
+
+    def step_options(self) -> dict[str, str]:
+        """Options of snn-training-step, and with two dashes of snn-compile."""
+        return {
+            "surrogate": f"{self.surrogate}:{self.slope}",
+            "detach-reset": str(self.detach).lower(),
+            "loss": self.loss,
+            "readout": self.readout,
+            "targets": f"{self.targets[0]},{self.targets[1]}",
+        }
 
     def mlir(self) -> str:
         """The model as a module of the snn dialect."""
@@ -160,14 +214,17 @@ def run_pipeline(source: str, pipeline: str, folder: Path, inputs: dict[str, np.
     return {path.stem: np.load(path) for path in (folder / "results").glob("*.npy")}
 
 
-def training_results(net: Net, folder: Path, events: str = "", step: str = "") -> dict[str, np.ndarray]:
+def training_results(
+    net: Net, folder: Path, events: str = "", step: str = "", inputs: dict[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
     """One training step of `net` in the interpreter, after the whole pipeline; `events` and `step` are pass options."""
     pipeline = (
         f"builtin.module(func.func(snn-choose-events{{{events}}}),"
-        f"snn-training-step{{surrogate={net.surrogate}:{net.slope} detach-reset={str(net.detach).lower()} {step}}},"
+        f"snn-training-step{{{' '.join(f'{k}={v}' for k, v in net.step_options().items())} {step}}},"
         "func.func(snn-fuse-time-sums),canonicalize,cse,snn-verify-encoding)"
     )
-    return run_pipeline(net.mlir(), pipeline, folder, {"x": net.x, "labels": net.labels, **net.values})
+    arrays = {"x": net.x, "labels": net.labels, **net.values, **(inputs or {})}
+    return run_pipeline(net.mlir(), pipeline, folder, arrays)
 
 
 def torch_gradients(
@@ -212,11 +269,10 @@ def torch_gradients(
 
     values = {name: torch.tensor(value, requires_grad=True) for name, value in net.values.items()}
     x = torch.tensor(net.x, requires_grad=cotangent is not None)
-    stacked = []
     membranes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
     spikes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
     everywhere = [torch.ones(net.batch, layer.units, dtype=torch.bool) for layer in net.layers]
-    counts = torch.zeros(net.batch, net.layers[-1].units)
+    spikes_of_steps, membranes_of_steps = [], []
     for t in range(net.steps):
         row = x[t]
         if input_capacity:
@@ -278,15 +334,44 @@ def torch_gradients(
                     kept, listed = lists(fire(p), p, capacity)
             membranes[i] = v
             row = spikes[i] = layer.graded * Spike.apply(p - theta, kept.float(), listed)
-        counts = counts + row
-        stacked.append(row)
+        spikes_of_steps.append(row)
+        membranes_of_steps.append(membranes[-1])
+    counts = sum(spikes_of_steps[1:], spikes_of_steps[0])
     if cotangent is not None:
-        loss = (torch.stack(stacked) * torch.tensor(cotangent)).sum()
+        loss = (torch.stack(spikes_of_steps) * torch.tensor(cotangent)).sum()
         values["x"] = x
     else:
-        loss = torch.nn.functional.cross_entropy(counts, torch.tensor(net.labels).long())
+        loss = torch_loss(net, torch.stack(spikes_of_steps), torch.stack(membranes_of_steps))
     loss.backward()
     return loss.item(), counts.detach().numpy(), {name: value.grad.numpy() for name, value in values.items()}
+
+
+def torch_loss(net: Net, spikes, membranes):
+    """The loss of `net` in PyTorch from its output spikes and membranes, both [T, B, C]."""
+    import torch
+
+    labels = torch.tensor(net.labels).long()
+    readouts = {
+        "spike_count": lambda: spikes.sum(0),
+        "spike_rate": lambda: spikes.mean(0),
+        "membrane_mean": lambda: membranes.mean(0),
+        "membrane_max": lambda: membranes.max(0).values,
+        "membrane_last": lambda: membranes[-1],
+        "membrane_each": lambda: membranes,
+    }
+    values = readouts[net.readout]()
+    onehot = torch.nn.functional.one_hot(labels, values.shape[-1]).float()
+    on, off = net.targets
+    if net.loss == "mse_count":  # whole spikes, as snnTorch
+        on, off = int(on * net.steps), int(off * net.steps)
+    wanted = onehot * on + (1 - onehot) * off
+
+    def judge(row):
+        if net.loss == "cross_entropy":
+            return torch.nn.functional.cross_entropy(row, labels)
+        return torch.nn.functional.mse_loss(row, wanted) / (net.steps if net.loss == "mse_count" else 1)
+
+    return torch.stack([judge(row) for row in values]).mean() if values.ndim == 3 else judge(values)
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:

@@ -26,8 +26,12 @@ def test_training_as_compiler_options():
         "--train",
         "--loss=cross_entropy",
         "--readout=spike_count",
+        "--targets=1.0,0.0",
         "--optimizer=sgd",
         "--lr=0.5",
+        "--momentum=0.0",
+        "--nesterov=false",
+        "--weight-decay=0.0",
         "--surrogate=superspike:10",
         "--detach-reset=false",
     ]

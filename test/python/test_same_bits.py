@@ -73,8 +73,7 @@ def test_one_training_step(name: str, tmp_path) -> None:
     arguments = [
         "--train",
         "--machine=tiny",
-        f"--surrogate={net.surrogate}:{net.slope}",
-        f"--detach-reset={str(net.detach).lower()}",
+        *(f"--{name}={value}" for name, value in net.step_options().items()),
         *options,
     ]
     placed, program, expected = tmp_path / "placed.mlir", tmp_path / "program.loom", tmp_path / "expected"

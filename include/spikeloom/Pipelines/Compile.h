@@ -26,9 +26,10 @@ struct CompileOptions {
   // Training: see snn-training-step.
   bool train = false;
   std::string loss = "cross_entropy", readout = "spike_count", optimizer = "adam",
-              surrogate = "fast_sigmoid:25";
+              surrogate = "fast_sigmoid:25", targets = "1,0", clipGradients;
   std::string detachReset;
-  double learningRate = 1e-3;
+  double learningRate = 1e-3, momentum = 0, weightDecay = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  bool nesterov = false;
   int64_t gradientAccumulation = 1; // micro-batches of a step: see convert-snn-to-tile
   // Gradients for cotangents from outside instead: see snn-vector-jacobian.
   bool gradients = false, stateGradients = false;

@@ -218,8 +218,8 @@ struct EventLayer {
 };
 
 struct Optimizer {
-  std::string kind; // "", "sgd", "adam"
-  double learningRate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum = 0;
+  std::string kind; // "", "sgd", "adam", "adamw"
+  double learningRate = 0, beta1 = 0.9, beta2 = 0.999, momentum = 0, weightDecay = 0;
 };
 
 struct MachineInfo {

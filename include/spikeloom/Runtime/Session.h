@@ -13,11 +13,16 @@
 #include "spikeloom/Runtime/Loom.h"
 #include "spikeloom/Runtime/NativeModule.h"
 #include "spikeloom/Runtime/Profile.h"
+#include <array>
 #include <memory>
 
 namespace spikeloom::runtime {
 
 enum class Engine { fast, strict };
+
+/// What the optimiser's codelets get for step t (counted from 1), as snn.sgd and snn.adam lay it out: all
+/// powers are taken here, once.
+std::array<float, 4> hyperOf(const Optimizer &optimizer, int64_t t);
 
 struct SessionOptions {
   Engine engine = Engine::fast;

@@ -4,7 +4,7 @@
 // so all give the same bits.
 //
 // All are written against a policy `Ops` with a type `Value` and
-//   constant(float), add, sub, mul, div, neg, abs, minimum, maximum, floor (Value, ... -> Value),
+//   constant(float), add, sub, mul, div, neg, abs, sqrt, minimum, maximum, floor (Value, ... -> Value),
 //   pow2(Value n): 2^n for an integral n in [-126, 127],
 //   exponent(Value x), mantissa(Value x): x = mantissa * 2^exponent with mantissa in [0.5, 1), for positive
 //   normal x, selectLess(a, b, yes, no): a < b ? yes : no.
@@ -68,6 +68,7 @@ struct FloatOps {
   float div(float a, float b) { return a / b; }
   float neg(float a) { return -a; }
   float abs(float a) { return std::fabs(a); }
+  float sqrt(float a) { return std::sqrt(a); }
   float minimum(float a, float b) { return a < b ? a : b; }
   float maximum(float a, float b) { return a > b ? a : b; }
   float floor(float x) { return std::floor(x); }

@@ -16,5 +16,8 @@ mlir::FailureOr<runtime::Loom> buildManifest(mlir::ModuleOp module);
 /// x86-64-v4.
 mlir::FailureOr<runtime::Loom> buildLoom(mlir::ModuleOp module, llvm::StringRef hostCpu);
 
+/// The optimiser that the attribute `snn.training` of a function or program describes.
+runtime::Optimizer optimizerOf(mlir::DictionaryAttr training);
+
 } // namespace spikeloom
 #endif

@@ -238,7 +238,7 @@ LogicalResult Lowering::run() {
   SmallVector<Operation *> before, every, after, updates;
   for (Operation &op : body.without_terminator()) {
     MicroBatches::When when = batches.when(&op);
-    if (isa<SgdOp, AdamOp>(op))
+    if (isa<OptimizerOpInterface, ClipByNormOp>(op))
       updates.push_back(&op);
     else if (!isa<arith::ConstantOp>(op))
       (when == MicroBatches::When::before  ? before

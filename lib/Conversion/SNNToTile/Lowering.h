@@ -120,7 +120,7 @@ private:
   int levelAfter(mlir::Value value, bool exchanged) const;
   void beginPhase(mlir::Location loc, llvm::StringRef name, int64_t steps, bool reverse);
 
-  // Stages (UnitStage*.cpp, ListStages.cpp, OtherStages.cpp).
+  // Stages (UnitStage*.cpp, *Stages.cpp).
   void emitUnitStage(const UnitStage &stage);
   void prepareLists(mlir::Operation *op);
   void emitLists(mlir::Operation *op);
@@ -131,8 +131,16 @@ private:
   std::string rowLayer(mlir::Operation *op) const;
   void prepareRows(mlir::Operation *op);
   void emitRows(mlir::Operation *op);
-  void emitCrossEntropy(snn::CrossEntropyOp op);
-  void emitOptimizer(mlir::Operation *op);
+  struct LossParts;
+  void emitLoss(snn::LossOpInterface op);
+  void emitRowLoss(snn::LossOpInterface op, const LossParts &parts, bool stepwise);
+  void emitStepwiseHits(snn::LossOpInterface op, const LossParts &parts);
+  void emitLossTotals(snn::LossOpInterface op, const LossParts &parts);
+  static void emitHit(CodeletBuilder &b, mlir::Value best, mlir::Value label, mlir::Value weight,
+                      mlir::Value hit, mlir::Value s);
+  Storage emitSquares(mlir::Value gradient, mlir::Location loc);
+  void emitClipByNorm(snn::ClipByNormOp op);
+  void emitOptimizer(snn::OptimizerOpInterface op);
 
   mlir::func::FuncOp function;
   mlir::ModuleOp module;

@@ -37,7 +37,7 @@ bool spikeloom::isExchanged(OpOperand &use) {
   if (auto adjoint = dyn_cast<NeuronAdjointOp>(op))
     // Read at the entries of a list, before the units are gone through.
     return use.get() == adjoint.getSpikeCotangent() && getEvents(adjoint.getCompared().getType());
-  return isa<RestrictOp, CompressOp, CrossEntropyOp, ConvMatrixOp>(op) || isRowOp(op);
+  return isa<RestrictOp, CompressOp, LossOpInterface, ConvMatrixOp>(op) || isRowOp(op);
 }
 
 void Lowering::beginPhase(Location loc, StringRef name, int64_t steps, bool isReverse) {
@@ -84,7 +84,7 @@ LogicalResult Lowering::assignStage(Operation *op) {
     bool complete = sum || isa_and_nonnull<ConvMatrixOp>(source);
     level = std::max(level, levelAfter(operand.get(), complete || isExchanged(operand)));
   }
-  if (isa<CompressOp, CrossEntropyOp, SgdOp, AdamOp>(op)) {
+  if (isa<CompressOp, LossOpInterface, ClipByNormOp, OptimizerOpInterface>(op)) {
     helperLevels[op] = level ? level + 1 : 0;
     return mlir::success();
   }
@@ -426,9 +426,20 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
 LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
   if (ops.empty())
     return mlir::success();
-  bool optimizer = llvm::any_of(ops, [](Operation *op) { return isa<SgdOp, AdamOp>(op); });
-  bool loss = llvm::any_of(ops, [](Operation *op) { return isa<CrossEntropyOp>(op); });
-  beginPhase(ops.front()->getLoc(), optimizer ? "update" : loss ? "loss" : "pass", 1, false);
+  bool optimizer = llvm::any_of(ops, [](Operation *op) { return isa<OptimizerOpInterface>(op); });
+  // A loss is a phase of its own, of as many steps as it judges: what comes before makes its logits, what
+  // comes after reads its gradient.
+  if (auto *found = llvm::find_if(ops, llvm::IsaPred<LossOpInterface>); found != ops.end()) {
+    if (failed(lowerFlat(ops.take_front(found - ops.begin()))))
+      return failure();
+    auto loss = cast<LossOpInterface>(*found);
+    auto type = cast<RankedTensorType>(loss.getLogits().getType());
+    bool stepwise = type.getRank() == 3;
+    beginPhase(loss->getLoc(), stepwise ? "judge" : "loss", stepwise ? type.getDimSize(0) : 1, false);
+    emitLoss(loss);
+    return lowerFlat(ops.drop_front(found - ops.begin() + 1));
+  }
+  beginPhase(ops.front()->getLoc(), optimizer ? "update" : "pass", 1, false);
   for (Operation *op : ops) {
     if (isa<SumTimeOp, RepeatTimeOp>(op))
       return op->emitError("must be part of a scan; run snn-fuse-time-sums first");
@@ -465,10 +476,10 @@ LogicalResult Lowering::lowerFlat(ArrayRef<Operation *> ops) {
     for (Value value : op->getResults())
       bindValue(op, value);
   for (Operation *op : ops) {
-    if (auto entropy = dyn_cast<CrossEntropyOp>(op))
-      emitCrossEntropy(entropy);
-    if (isa<SgdOp, AdamOp>(op))
-      emitOptimizer(op);
+    if (auto clip = dyn_cast<ClipByNormOp>(op))
+      emitClipByNorm(clip);
+    if (auto update = dyn_cast<OptimizerOpInterface>(op))
+      emitOptimizer(update);
   }
   if (failed(lowerStages(ops)))
     return failure();

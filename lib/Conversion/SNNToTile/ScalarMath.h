@@ -20,6 +20,7 @@ struct ScalarMath {
   Value div(Value x, Value y) { return mlir::arith::DivFOp::create(b, x, y); }
   Value neg(Value x) { return mlir::arith::NegFOp::create(b, x); }
   Value abs(Value x) { return mlir::math::AbsFOp::create(b, x); }
+  Value sqrt(Value x) { return mlir::math::SqrtOp::create(b, x); }
   Value floor(Value x) { return mlir::math::FloorOp::create(b, x); }
   Value selectLess(Value x, Value y, Value yes, Value no) {
     Value less = mlir::arith::CmpFOp::create(b, mlir::arith::CmpFPredicate::OLT, x, y);

@@ -59,7 +59,7 @@ void UnitClasses::visit(Operation *op) {
         unite(sum.getValue(), sum.getAccumulator());
         unite(sum.getValue(), sum.getResult());
       })
-      .Case<CrossEntropyOp, ExpandOp, YieldOp, func::ReturnOp, ConvMatrixOp, ConvKernelGradOp>(
+      .Case<LossOpInterface, ClipByNormOp, ExpandOp, YieldOp, func::ReturnOp, ConvMatrixOp, ConvKernelGradOp>(
           [](Operation *) {})
       .Case([&](NeuronOp neuron) {
         for (Value value : {neuron.getMembrane(), neuron.getSpikes(), neuron.getNext(), neuron.getCompared(),
@@ -68,12 +68,11 @@ void UnitClasses::visit(Operation *op) {
         home(neuron.getSpikes(), neuron.getNext());
         home(neuron.getCompared(), neuron.getNext());
       })
-      .Case<SgdOp, AdamOp>([&](Operation *optimizer) {
-        for (Value value :
-             optimizer->getOperands().drop_back()) // the last one is `hyper`, which is not sharded
-          unite(optimizer->getOperand(0), value);
-        for (Value value : optimizer->getResults())
-          unite(optimizer->getOperand(0), value);
+      .Case([&](OptimizerOpInterface optimizer) {
+        unite(optimizer.getParameter(), optimizer.getGradient());
+        unite(optimizer.getParameter(), optimizer.getResult());
+        for (Value state : llvm::concat<Value>(optimizer.getStates(), optimizer.getNextStates()))
+          unite(optimizer.getParameter(), state);
       })
       .Case([&](DropoutOp dropout) { unite(dropout.getInput(), dropout.getResult()); })
       .Case([&](BroadcastOp broadcast) {
@@ -114,7 +113,7 @@ static bool isKernel(Value parameter) {
 static bool readsParameter(OpOperand &use) {
   Operation *user = use.getOwner();
   unsigned operand = use.getOperandNumber();
-  return isa<SgdOp, AdamOp, ConvKernelGradOp>(user) || (isa<LinearOp>(user) && operand == 1) ||
+  return isa<OptimizerOpInterface, ConvKernelGradOp>(user) || (isa<LinearOp>(user) && operand == 1) ||
          (isa<LinearWeightGradOp>(user) && operand == 2);
 }
 
@@ -125,7 +124,8 @@ void UnitClasses::number(func::FuncOp function) {
   // Only what some tile computes unit by unit needs a family: not what is read as a whole or at list entries.
   llvm::DenseSet<Value> computed;
   function.walk([&](Operation *op) {
-    if (isa<ScanOp, CompressOp, CrossEntropyOp, LinearInputGradOp, ConvKernelGradOp, arith::ConstantOp>(op) ||
+    if (isa<ScanOp, CompressOp, LossOpInterface, ClipByNormOp, LinearInputGradOp, ConvKernelGradOp,
+            arith::ConstantOp>(op) ||
         isRowOp(op))
       return;
     for (Value result : op->getResults())

@@ -300,7 +300,7 @@ void CompressOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRCo
 }
 
 //===----------------------------------------------------------------------===//
-// Shapes, sums, loss, optimisers
+// Shapes and sums
 //===----------------------------------------------------------------------===//
 
 LogicalResult BroadcastOp::verify() {
@@ -327,38 +327,4 @@ LogicalResult RepeatTimeOp::verify() {
   if (typeOf(getResult()).getRank() < 2)
     return emitOpError("needs a stacked result, found ") << getResult().getType();
   return checkShape(*this, "input", getInput(), typeOf(getResult()).getShape().drop_front());
-}
-
-LogicalResult CrossEntropyOp::verify() {
-  if (failed(checkMatrix(*this, "logits", getLogits())) || failed(checkDense(*this, "logits", getLogits())))
-    return failure();
-  int64_t batch = typeOf(getLogits()).getDimSize(0);
-  if (getLabels().getType().getShape() != ArrayRef<int64_t>{batch})
-    return emitOpError("labels must have shape [") << batch << "], found " << getLabels().getType();
-  if (failed(checkShape(*this, "weights", getWeights(), {batch})) ||
-      failed(checkShape(*this, "gradient", getGradient(), typeOf(getLogits()).getShape())) ||
-      failed(checkShape(*this, "loss", getLoss(), {})))
-    return failure();
-  return checkShape(*this, "correct", getCorrect(), {});
-}
-
-LogicalResult GradientOp::verify() {
-  if (getValues().size() != getSeeds().size())
-    return emitOpError("has ") << getValues().size() << " values but " << getSeeds().size() << " seeds";
-  for (auto [value, seed] : llvm::zip(getValues(), getSeeds()))
-    if (seed.getType() != getCotangentType(value.getType()))
-      return emitOpError("a seed must have the type ")
-             << getCotangentType(value.getType()) << ", found " << seed.getType();
-  if (getVariables().getTypes() != getGradients().getTypes())
-    return emitOpError("the gradients must have the types of the variables");
-  return success();
-}
-
-LogicalResult SgdOp::verify() { return checkShape(*this, "hyper", getHyper(), {4}); }
-
-LogicalResult AdamOp::verify() {
-  for (auto [what, value] : {std::pair<StringRef, APFloat>{"beta1", getBeta1()}, {"beta2", getBeta2()}})
-    if (!(value.convertToFloat() >= 0 && value.convertToFloat() < 1))
-      return emitOpError("attribute '") << what << "' must lie in [0, 1), found " << value.convertToFloat();
-  return checkShape(*this, "hyper", getHyper(), {4});
 }

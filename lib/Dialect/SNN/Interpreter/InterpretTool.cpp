@@ -7,12 +7,13 @@
 #include "spikeloom/Pipelines/Registration.h"
 #include "spikeloom/Runtime/Npy.h"
 #include "spikeloom/Runtime/Safetensors.h"
+#include "spikeloom/Runtime/Session.h"
 #include "spikeloom/Support/Random.h"
+#include "spikeloom/Target/Program.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
-#include <cmath>
 #include <map>
 
 using namespace mlir;
@@ -90,15 +91,11 @@ static Result<Given> readGiven() {
 /// The factors of the first step of the optimiser that a training step names.
 static TensorPtr firstHyper(func::FuncOp function) {
   auto training = function->getAttrOfType<DictionaryAttr>("snn.training");
-  auto rate = training ? training.getAs<FloatAttr>("lr") : FloatAttr();
-  auto optimizer = training ? training.getAs<StringAttr>("optimizer") : StringAttr();
-  if (!rate || !optimizer)
+  if (!training || !training.getAs<StringAttr>("optimizer"))
     return nullptr;
-  double lr = rate.getValueAsDouble();
   auto hyper = std::make_shared<Tensor>(std::vector<int64_t>{4});
-  bool adam = optimizer.getValue() == "adam";
-  hyper->data[0] = float(adam ? lr / (1.0 - 0.9) : lr);
-  hyper->data[1] = adam ? float(1.0 / std::sqrt(1.0 - 0.999)) : 0.0f;
+  auto first = spikeloom::runtime::hyperOf(spikeloom::optimizerOf(training), 1);
+  llvm::copy(first, hyper->data.begin());
   return hyper;
 }
 

@@ -3,6 +3,7 @@
 #include "Readout.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include <limits>
 
 using namespace mlir;
 using namespace spikeloom::snn;
@@ -55,6 +56,57 @@ static Value stack(ScanOp scan, Value value) {
   return stacking.getStacked().back();
 }
 
+/// The largest value that a value of a scan's body takes, as one more state. The earliest of equal ones gets
+/// the gradient: see the adjoint of arith.maximumf.
+static Value maximumOver(ScanOp scan, Value value) {
+  OpBuilder builder(scan);
+  Location loc = value.getLoc();
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<Value> inits(scan.getInits());
+  auto lowest = DenseElementsAttr::get(type, std::numeric_limits<float>::lowest());
+  inits.push_back(arith::ConstantOp::create(builder, loc, lowest));
+  SmallVector<Type> finalTypes(scan.getFinals().getTypes());
+  finalTypes.push_back(type);
+  auto carrying = ScanOp::create(builder, scan.getLoc(), scan.getStacked().getTypes(), finalTypes,
+                                 scan.getSequences(), inits, scan.getReverseAttr(), scan.getStepsAttr());
+  carrying->setDiscardableAttrs(scan->getDiscardableAttrDictionary());
+  carrying.getBody().takeBody(scan.getBody());
+  Value largest = carrying.getBody().front().addArgument(type, loc);
+  YieldOp yield = carrying.getYield();
+  builder.setInsertionPoint(yield);
+  yield.getStatesMutable().append(arith::MaximumFOp::create(builder, loc, value, largest).getResult());
+  scan.getStacked().replaceAllUsesWith(carrying.getStacked());
+  scan.getFinals().replaceAllUsesWith(carrying.getFinals().drop_back());
+  scan.erase();
+  return carrying.getFinals().back();
+}
+
+/// A readout of the membrane of the neuron that makes the first output.
+static FailureOr<Value> readMembrane(OpBuilder &builder, Location loc, Value output, StringRef kind,
+                                     llvm::function_ref<FailureOr<Value>(StringRef)> refuse) {
+  Value membrane = membraneOf(output);
+  if (!membrane)
+    return refuse("spikes [steps, batch, classes] that a neuron makes in a scan");
+  auto scan = output.getDefiningOp<ScanOp>();
+  if (kind == "membrane_max")
+    return maximumOver(scan, membrane);
+  if (kind == "membrane_mean")
+    return sumOrMean(builder, loc, stack(scan, membrane), true);
+  if (kind == "membrane_each")
+    return stack(scan, membrane);
+  auto states = scan.getYield().getStates();
+  auto found = llvm::find(states, membrane);
+  if (found == states.end())
+    return refuse("a neuron whose membrane is a state of the scan");
+  return Value(scan.getFinals()[std::distance(states.begin(), found)]);
+}
+
+ArrayRef<StringRef> spikeloom::snn::readouts() {
+  static const StringRef all[] = {"spike_count",   "spike_rate",    "membrane_mean", "membrane_max",
+                                  "membrane_last", "membrane_each", "output"};
+  return all;
+}
+
 FailureOr<Value> spikeloom::snn::buildReadout(func::FuncOp function, StringRef kind) {
   auto end = cast<func::ReturnOp>(function.getBody().front().getTerminator());
   int64_t first = -1;
@@ -68,30 +120,15 @@ FailureOr<Value> spikeloom::snn::buildReadout(func::FuncOp function, StringRef k
   OpBuilder builder(end);
   auto type = dyn_cast<RankedTensorType>(output.getType());
   int64_t rank = type && !getEvents(type) ? type.getRank() : -1;
-  auto refuse = [&](StringRef needs) {
+  auto refuse = [&](StringRef needs) -> FailureOr<Value> {
     return function.emitError("readout '")
            << kind << "' needs " << needs << ", found the first output " << output.getType();
   };
   if (kind == "output")
     return rank == 2 ? FailureOr<Value>(output) : refuse("logits [batch, classes]");
-  bool rate = kind == "spike_rate";
-  if (rate || kind == "spike_count")
-    return rank == 3 ? FailureOr<Value>(sumOrMean(builder, loc, output, rate))
-                     : refuse("spikes [steps, batch, classes]");
-  if (kind == "membrane_mean" || kind == "membrane_last") {
-    Value membrane = rank == 3 ? membraneOf(output) : Value();
-    if (!membrane)
-      return refuse("spikes [steps, batch, classes] that a neuron makes in a scan");
-    Value stacked = stack(output.getDefiningOp<ScanOp>(), membrane);
-    if (kind == "membrane_mean")
-      return sumOrMean(builder, loc, stacked, true);
-    auto scan = stacked.getDefiningOp<ScanOp>();
-    auto states = scan.getYield().getStates();
-    auto found = llvm::find(states, membrane);
-    if (found == states.end())
-      return refuse("a neuron whose membrane is a state of the scan");
-    return Value(scan.getFinals()[std::distance(states.begin(), found)]);
-  }
-  return function.emitError("option 'readout' is '")
-         << kind << "'; there are: spike_count, spike_rate, membrane_mean, membrane_last, output";
+  if (rank != 3)
+    return refuse("spikes [steps, batch, classes]");
+  if (kind == "spike_rate" || kind == "spike_count")
+    return sumOrMean(builder, loc, output, kind == "spike_rate");
+  return readMembrane(builder, loc, output, kind, refuse);
 }

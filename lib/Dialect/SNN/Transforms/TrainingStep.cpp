@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Makes one training step of an inference function: readout, loss, gradients, optimiser.
 #include "NeuronGradients.h"
+#include "Optimizers.h"
 #include "Readout.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -44,10 +45,14 @@ struct SNNTrainingStep : spikeloom::snn::impl::SNNTrainingStepBase<SNNTrainingSt
 
 private:
   LogicalResult checkOptions() {
-    if (loss != "cross_entropy")
-      return function.emitError("option 'loss' is '") << loss << "'; there is: cross_entropy";
-    if (optimizer != "adam" && optimizer != "sgd")
-      return function.emitError("option 'optimizer' is '") << optimizer << "'; there are: adam, sgd";
+    FailureOr<LossChoice> parsed = LossChoice::parse(function, loss, readout, targets);
+    if (failed(parsed))
+      return failure();
+    lossChoice = *parsed;
+    update = {optimizer, lr,      momentum, weightDecay,  beta1,
+              beta2,     epsilon, nesterov, std::nullopt, std::nullopt};
+    if (failed(update.check(function, clipGradients)))
+      return failure();
     return success();
   }
 
@@ -85,19 +90,20 @@ private:
 
     auto end = cast<func::ReturnOp>(function.getBody().front().getTerminator());
     OpBuilder builder(end);
+    int64_t steps = 1;
+    function.walk([&](ScanOp scan) { steps = std::max(steps, scan.getNumSteps()); });
     FailureOr<Value> logits = buildReadout(function, readout);
     if (failed(logits))
       return failure();
     Location loc = logits->getLoc();
     auto type = cast<RankedTensorType>(logits->getType());
-    int64_t batch = type.getDimSize(0);
+    int64_t batch = type.getShape()[type.getRank() - 2];
     Type f32 = builder.getF32Type();
     Value labels =
         addArgument(RankedTensorType::get({batch}, builder.getI32Type()), "labels", ArgumentKind::label);
     Value weights = addArgument(RankedTensorType::get({batch}, f32), "sample_weights", ArgumentKind::weight);
     Value hyper = addArgument(RankedTensorType::get({4}, f32), "hyper", ArgumentKind::hyper);
-    Type scalar = RankedTensorType::get({}, f32);
-    auto lossOp = CrossEntropyOp::create(builder, loc, scalar, type, scalar, *logits, labels, weights);
+    LossOpInterface lossOp = lossChoice.build(builder, *logits, labels, weights, steps);
     SmallVector<Value> parameters;
     for (unsigned i : trainable)
       parameters.push_back(function.getArgument(i));
@@ -108,8 +114,8 @@ private:
   }
 
   /// Applies the optimiser and makes the training step's results.
-  void returnAll(func::ReturnOp end, CrossEntropyOp lossOp, GradientOp gradient, ArrayRef<unsigned> trainable,
-                 Value hyper) {
+  void returnAll(func::ReturnOp end, LossOpInterface lossOp, GradientOp gradient,
+                 ArrayRef<unsigned> trainable, Value hyper) {
     OpBuilder builder(end);
     Location loc = function.getLoc();
     auto named = [&](StringRef key, StringRef value) {
@@ -118,25 +124,29 @@ private:
     Results results, states, gradients;
     results.add(lossOp.getLoss(), {named(kNameAttr, "loss"), named(kRoleAttr, "loss")});
     results.add(lossOp.getCorrect(), {named(kNameAttr, "correct"), named(kRoleAttr, "correct")});
+    Value scale;
+    if (update.normLimit) {
+      Type scalar = RankedTensorType::get({}, builder.getF32Type());
+      scale = ClipByNormOp::create(builder, loc, scalar, scalar, gradient.getGradients(),
+                                   builder.getF32FloatAttr(*update.normLimit))
+                  .getFactor();
+    }
     for (auto [index, slope] : llvm::zip(trainable, gradient.getGradients())) {
       Value parameter = function.getArgument(index);
       std::string name = argumentName(index).str();
-      auto update = [&](Results &list, Value value, StringRef of) {
+      auto updated = [&](Results &list, Value value, StringRef of) {
         list.add(value, {named(kNameAttr, of), named(kUpdateAttr, of)});
       };
-      if (optimizer == "sgd") {
-        update(results, SgdOp::create(builder, loc, parameter, slope, hyper), name);
-      } else {
-        SmallVector<NamedAttribute> attributes{
-            builder.getNamedAttr(kInitialAttr, builder.getF32FloatAttr(0.0f)), named(kOfAttr, name)};
-        Value first = addArgument(parameter.getType(), name + ".m", ArgumentKind::optimizer, attributes);
-        Value second = addArgument(parameter.getType(), name + ".v", ArgumentKind::optimizer, attributes);
-        auto adam = AdamOp::create(builder, loc, parameter, slope, first, second, hyper, FloatAttr(),
-                                   FloatAttr(), FloatAttr());
-        update(results, adam.getResult(), name);
-        update(states, adam.getNextFirst(), argumentName(function.getNumArguments() - 2));
-        update(states, adam.getNextSecond(), argumentName(function.getNumArguments() - 1));
-      }
+      SmallVector<NamedAttribute> attributes{
+          builder.getNamedAttr(kInitialAttr, builder.getF32FloatAttr(0.0f)), named(kOfAttr, name)};
+      SmallVector<Value> old;
+      for (StringRef suffix : update.stateNames())
+        old.push_back(
+            addArgument(parameter.getType(), name + "." + suffix.str(), ArgumentKind::optimizer, attributes));
+      OptimizerOpInterface step = update.build(builder, loc, parameter, slope, old, hyper, scale);
+      updated(results, step.getResult(), name);
+      for (auto [before, after] : llvm::zip(old, step.getNextStates()))
+        updated(states, after, argumentName(cast<BlockArgument>(before).getArgNumber()));
       gradients.add(slope,
                     {named(kNameAttr, name + ".grad"), named(kRoleAttr, "gradient"), named(kOfAttr, name)});
     }
@@ -151,13 +161,14 @@ private:
     function.setType(
         builder.getFunctionType(function.getArgumentTypes(), ValueRange(results.values).getTypes()));
     function.setAllResultAttrs(results.attributes);
-    function->setAttr("snn.training",
-                      builder.getDictionaryAttr({named("loss", loss), named("readout", readout),
-                                                 named("optimizer", optimizer),
-                                                 builder.getNamedAttr("lr", builder.getF64FloatAttr(lr))}));
+    SmallVector<NamedAttribute> training{named("loss", loss), named("readout", readout)};
+    update.describe(builder, training);
+    function->setAttr("snn.training", builder.getDictionaryAttr(training));
   }
 
   func::FuncOp function;
+  LossChoice lossChoice;
+  OptimizerChoice update;
   llvm::StringSet<> usedNames;
 };
 } // namespace

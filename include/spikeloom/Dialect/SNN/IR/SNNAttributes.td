@@ -74,6 +74,10 @@ def SNN_SurrogateAttr : SNN_Attr<"Surrogate", "surrogate"> {
   }]>];
 }
 
+def SNN_WeightDecay : SNN_Enum<"WeightDecay", "how an optimiser shrinks parameters", [
+    I32EnumAttrCase<"none", 0>, I32EnumAttrCase<"l2", 1>, I32EnumAttrCase<"decoupled", 2>]>;
+def SNN_WeightDecayAttr : EnumAttr<SNN_Dialect, SNN_WeightDecay, "weight_decay"> { let assemblyFormat = "`<` $value `>`"; }
+
 def SNN_ArgumentKind : SNN_Enum<"ArgumentKind", "what a model's argument is", [
     I32EnumAttrCase<"input", 0>, I32EnumAttrCase<"parameter", 1>, I32EnumAttrCase<"state", 2>,
     I32EnumAttrCase<"label", 3>, I32EnumAttrCase<"weight", 4>, I32EnumAttrCase<"hyper", 5>, I32EnumAttrCase<"random", 7>,

@@ -56,7 +56,7 @@ def SNNTrainingStep : Pass<"snn-training-step", "::mlir::ModuleOp"> {
     Replaces `@main`, an inference function, by one step of training: forward pass, readout, loss, gradients by
     `snn-differentiate`, optimiser. New arguments: the labels (`#snn.kind<label>`), the weights of the samples
     (`#snn.kind<weight>`), the optimiser's factors of this step (`#snn.kind<hyper>`) and its states
-    (`#snn.kind<optimizer>`, called `<parameter>.m` and `<parameter>.v`). Results, in this order: the loss and the number of correct
+    (`#snn.kind<optimizer>`, called `<parameter>.m` and `<parameter>.v` or `<parameter>.momentum`). Results, in this order: the loss and the number of correct
     samples (`snn.role`), the new parameters and optimiser states (`snn.update`), the last value of every state
     (`snn.state`), the gradients (`snn.role = "gradient"`, `snn.of`).
 
@@ -64,13 +64,26 @@ def SNNTrainingStep : Pass<"snn-training-step", "::mlir::ModuleOp"> {
     capacity goes), because what is not listed gets no gradient.
   }];
   let options = [
-    Option<"loss", "loss", "std::string", "\"cross_entropy\"", "The loss: cross_entropy">,
+    Option<"loss", "loss", "std::string", "\"cross_entropy\"",
+           "The loss: cross_entropy, mse (of values) or mse_count (of spike counts)">,
     Option<"readout", "readout", "std::string", "\"spike_count\"",
-           "What the loss reads: spike_count or spike_rate (first output, summed or averaged over the steps), "
-           "membrane_mean or membrane_last (membrane of the neuron that makes the first output), or output (the first "
+           "What the loss reads: spike_count or spike_rate (first output, summed or averaged over the steps); "
+           "membrane_mean, membrane_max, membrane_last or membrane_each (membrane of the neuron that makes the first "
+           "output: its mean, largest or last value, or the mean of the losses of all steps); or output (the first "
            "output itself, for a model that sums over time by itself)">,
-    Option<"optimizer", "optimizer", "std::string", "\"adam\"", "The optimiser: adam or sgd">,
+    Option<"targets", "targets", "std::string", "\"1,0\"",
+           "ON,OFF: what mse wants of the labelled unit and of the others; for mse_count as shares of the steps">,
+    Option<"optimizer", "optimizer", "std::string", "\"adam\"", "The optimiser: adam, adamw or sgd">,
     Option<"lr", "lr", "double", "1e-3", "Learning rate, written to the function for the host">,
+    Option<"momentum", "momentum", "double", "0.0", "Momentum of sgd">,
+    Option<"nesterov", "nesterov", "bool", "false", "Nesterov momentum">,
+    Option<"weightDecay", "weight-decay", "double", "0.0",
+           "Weight decay: added to the gradient (sgd, adam) or taken from the parameter (adamw)">,
+    Option<"beta1", "beta1", "double", "0.9", "Decay of Adam's first moment">,
+    Option<"beta2", "beta2", "double", "0.999", "Decay of Adam's second moment">,
+    Option<"epsilon", "epsilon", "double", "1e-8", "What Adam adds to the root of the second moment">,
+    Option<"clipGradients", "clip-gradients", "std::string", "\"\"",
+           "norm:LIMIT (of all gradients together) or value:LIMIT (of each element); empty: not">,
     Option<"detachReset", "detach-reset", "std::string", "\"\"",
            "true or false: whether gradients stop at the reset of every neuron; empty: what each neuron says">,
     Option<"surrogate", "surrogate", "std::string", "\"fast_sigmoid:25\"",

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Reductions over tiles, the loss, and the optimisers.
+// Reductions over tiles.
 #include "Lowering.h"
-#include "ScalarMath.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace spikeloom;
@@ -13,10 +11,6 @@ using namespace spikeloom::tile;
 static constexpr int64_t kStrides = 16;
 /// Partial sums that a task of a reduction should hold at most.
 static constexpr int64_t kPartialsPerTask = 16384;
-
-//===----------------------------------------------------------------------===//
-// Reduction
-//===----------------------------------------------------------------------===//
 
 bool spikeloom::isReduction(Operation *op) { return isa<LinearInputGradOp, ConvKernelGradOp>(op); }
 
@@ -184,152 +178,4 @@ void Lowering::emitReduction(Operation *op) {
                                    view.getSlice(), {});
     }
   compute.setViewsAttr(ArrayAttr::get(context, views));
-}
-
-//===----------------------------------------------------------------------===//
-// Loss
-//===----------------------------------------------------------------------===//
-
-void Lowering::emitCrossEntropy(CrossEntropyOp op) {
-  auto type = cast<RankedTensorType>(op.getLogits().getType());
-  int64_t batch = type.getDimSize(0), count = type.getDimSize(1);
-  MLIRContext *context = op->getContext();
-  Type f32 = Float32Type::get(context);
-  int64_t tiles = placement.helperTiles(), samples = ceilDiv(batch, std::min(batch, tiles));
-  FamilyOp lossFamily = indexFamily("loss", ceilDiv(batch, samples));
-  auto rowSlice = SliceAttr::get(context, 1, samples * count, 0, {samples, count});
-  auto sampleSlice = SliceAttr::get(context, 1, samples, 0, {samples});
-  Storage gradient{
-      sliceBuffer(op->getLoc(), "loss.gradient", lossFamily, {batch, count}, f32, rowSlice, false), false, 0};
-  if (int unitClass = classes.getClass(op.getGradient()); unitClass >= 0) {
-    FamilyOp reader = family(unitClass);
-    gradient.buffer.setPitch(wholeGroups(reader, count));
-  }
-  Storage losses{sliceBuffer(op->getLoc(), "loss.samples", lossFamily, {batch}, f32, sampleSlice, false),
-                 false, 0};
-  Storage hits{sliceBuffer(op->getLoc(), "correct.samples", lossFamily, {batch}, f32, sampleSlice, false),
-               false, 0};
-  storages[op.getGradient()] = gradient;
-  {
-    CodeletBuilder b(op->getLoc(), module, "loss_samples", lossFamily);
-    ScalarMath math{b};
-    Value logits =
-        b.argument(storages.lookup(op.getLogits()), View::slice, Access::read, {samples, count}, rowSlice);
-    Value labels =
-        b.argument(storages.lookup(op.getLabels()), View::slice, Access::read, {samples}, sampleSlice);
-    Value weights =
-        b.argument(storages.lookup(op.getWeights()), View::slice, Access::read, {samples}, sampleSlice);
-    Value out = b.argument(gradient, View::slice, Access::write, {samples, count}, rowSlice);
-    Value loss = b.argument(losses, View::slice, Access::write, {samples}, sampleSlice);
-    Value hit = b.argument(hits, View::slice, Access::write, {samples}, sampleSlice);
-    b.steps(false, [&](Value) {
-      Value present = b.min(b.index(samples), b.sub(b.index(batch), b.mul(b.getTask(), b.index(samples))));
-      b.workers(kWorkers, [&](Value worker) {
-        std::pair<Value, Value> range = b.share(worker, kWorkers, samples);
-        Value from = range.first, to = range.second;
-        Value zero = b.index(0), classes = b.index(count);
-        b.loop(from, b.min(to, present), [&](Value s) {
-          Value start = b.load(logits, {s, zero});
-          auto best = b.loop(b.index(1), classes, ValueRange{start, zero}, [&](Value c, ValueRange old) {
-            Value x = b.load(logits, {s, c});
-            Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, old[0]);
-            return SmallVector<Value>{arith::SelectOp::create(b, above, x, old[0]),
-                                      arith::SelectOp::create(b, above, c, old[1])};
-          });
-          Value sum = b.loop(zero, classes, ValueRange{b.f32(0)}, [&](Value c, ValueRange old) {
-            Value e = polynomialExp(math, arith::SubFOp::create(b, b.load(logits, {s, c}), best[0]));
-            b.store(e, out, {s, c});
-            return SmallVector<Value>{arith::AddFOp::create(b, old[0], e)};
-          })[0];
-          Value label = b.loadIndex(labels, s), weight = b.load(weights, s);
-          b.loop(zero, classes, [&](Value c) {
-            Value softmax = arith::DivFOp::create(b, b.load(out, {s, c}), sum);
-            Value own = b.compare(arith::CmpIPredicate::eq, c, label);
-            Value target = arith::SelectOp::create(b, own, b.f32(1), b.f32(0));
-            b.store(arith::MulFOp::create(b, weight, arith::SubFOp::create(b, softmax, target)), out, {s, c});
-          });
-          Value entropy = arith::SubFOp::create(
-              b, arith::AddFOp::create(b, polynomialLog(math, sum), best[0]), b.load(logits, {s, label}));
-          b.store(arith::MulFOp::create(b, weight, entropy), loss, s);
-          Value right =
-              arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::eq, best[1], label),
-                                    arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, weight, b.f32(0)));
-          b.store(arith::SelectOp::create(b, right, b.f32(1), b.f32(0)), hit, s);
-        });
-      });
-    });
-    b.finish(stages, "loss", "loss");
-  }
-  FamilyOp totalFamily = indexFamily("loss.total", 1);
-  auto whole = SliceAttr::get(context, 1, 0, 0, {1});
-  for (auto [from, value, name] : {std::tuple<Storage, Value, StringRef>{losses, op.getLoss(), "loss"},
-                                   {hits, op.getCorrect(), "correct"}}) {
-    Storage total{sliceBuffer(op->getLoc(), name, totalFamily, {1}, f32, whole, false), false, 0};
-    storages[value] = total;
-    CodeletBuilder b(op->getLoc(), module, name.str() + "_total", totalFamily);
-    Value in = b.argument(from, View::broadcast, Access::read, {batch});
-    Value out = b.argument(total, View::slice, Access::write, {1}, whole);
-    b.steps(false, [&](Value) {
-      Value sum = b.loop(b.index(0), b.index(batch), ValueRange{b.f32(0)}, [&](Value s, ValueRange old) {
-        return SmallVector<Value>{arith::AddFOp::create(b, old[0], b.load(in, s))};
-      })[0];
-      b.store(sum, out, b.index(0));
-    });
-    b.finish(stages, "loss", "loss");
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Optimisers
-//===----------------------------------------------------------------------===//
-
-void Lowering::emitOptimizer(Operation *op) {
-  Value parameter = op->getOperand(0), gradient = op->getOperand(1), hyper = op->getOperands().back();
-  int unitClass = classes.getClass(parameter);
-  FamilyOp owner = family(unitClass);
-  auto type = cast<RankedTensorType>(parameter.getType());
-  int64_t rows = type.getRank() == 2 ? type.getDimSize(1) : 1, perTile = owner.getPerTile();
-  bool matrix = type.getRank() == 2;
-  auto adam = dyn_cast<AdamOp>(op);
-  CodeletBuilder b(op->getLoc(), module, layerOf(unitClass) + "_" + (adam ? "adam" : "sgd"), owner);
-  SmallVector<int64_t> shape = matrix ? SmallVector<int64_t>{rows, perTile} : SmallVector<int64_t>{perTile};
-  auto own = [&](Value value, Access access) {
-    return b.argument(storages.lookup(value), View::own, access, shape);
-  };
-  Value p = own(parameter, Access::update), g = own(gradient, Access::read);
-  Value m = adam ? own(adam.getFirst(), Access::update) : Value(),
-        v = adam ? own(adam.getSecond(), Access::update) : Value();
-  Value factors = b.argument(storages.lookup(hyper), View::broadcast, Access::read, {4});
-  b.steps(false, [&](Value) {
-    Value rate = b.load(factors, b.index(0)), correction = adam ? b.load(factors, b.index(1)) : Value();
-    b.workers(kWorkers, [&](Value worker) {
-      std::pair<Value, Value> range = b.share(worker, kWorkers, matrix ? rows : perTile);
-      Value from = range.first, to = range.second;
-      auto update = [&](ValueRange at) {
-        auto multiply = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, x, y); };
-        auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); };
-        Value gradient = b.load(g, at), step;
-        if (adam) {
-          float beta1 = adam.getBeta1().convertToFloat(), beta2 = adam.getBeta2().convertToFloat();
-          Value first = add(multiply(b.f32(beta1), b.load(m, at)), multiply(b.f32(1.0f - beta1), gradient));
-          Value second = add(multiply(b.f32(beta2), b.load(v, at)),
-                             multiply(multiply(b.f32(1.0f - beta2), gradient), gradient));
-          b.store(first, m, at);
-          b.store(second, v, at);
-          Value scale = add(multiply(math::SqrtOp::create(b, second), correction),
-                            b.f32(adam.getEpsilon().convertToDouble()));
-          step = multiply(rate, arith::DivFOp::create(b, first, scale));
-        } else {
-          step = multiply(rate, gradient);
-        }
-        b.store(arith::SubFOp::create(b, b.load(p, at), step), p, at);
-      };
-      b.loop(from, to, [&](Value i) {
-        if (!matrix)
-          return update(i);
-        b.loop(b.index(0), b.index(perTile), [&](Value c) { update({i, c}); });
-      });
-    });
-  });
-  b.finish(stages, layerOf(unitClass), "optimizer");
 }
