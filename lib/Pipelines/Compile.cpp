@@ -15,6 +15,7 @@ static void addEvents(OpPassManager &manager, const CompileOptions &options) {
   snn::SNNChooseEventsOptions events;
   events.maxActivity = options.maxActivity;
   events.secondThreshold = options.secondThreshold;
+  events.rotate = options.rotate;
   events.inputCapacity.assign(options.inputCapacity.begin(), options.inputCapacity.end());
   events.binaryInputs.assign(options.binaryInputs.begin(), options.binaryInputs.end());
   events.layerActivity.assign(options.layerActivity.begin(), options.layerActivity.end());
@@ -49,6 +50,9 @@ static void addTraining(OpPassManager &manager, const CompileOptions &options) {
     training.beta2 = options.beta2;
     training.epsilon = options.epsilon;
     training.clipGradients = options.clipGradients;
+    training.ratePenalty = options.ratePenalty;
+    training.overflowPenalty = options.overflowPenalty;
+    training.truncate = options.truncate;
     manager.addPass(snn::createSNNTrainingStep(training));
     manager.addNestedPass<func::FuncOp>(snn::createSNNDifferentiate());
   }

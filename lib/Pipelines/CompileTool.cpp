@@ -50,6 +50,9 @@ struct Arguments {
                                  cl::value_desc("LAYER:N"), cl::CommaSeparated, cl::cat(category)};
   cl::list<std::string> binaryInputs{"binary-inputs", cl::desc("Inputs that hold only 0 and 1"),
                                      cl::value_desc("NAME"), cl::CommaSeparated, cl::cat(category)};
+  cl::opt<bool> rotate{
+      "rotate", cl::desc("Let the first-come order of lists start at another unit in every step and sample"),
+      cl::cat(category)};
   cl::opt<bool> train{"train", cl::desc("Compile a training step"), cl::cat(category)};
   cl::opt<std::string> loss{"loss", cl::desc("cross_entropy, mse (of values) or mse_count (of spike counts)"),
                             cl::init("cross_entropy"), cl::cat(category)};
@@ -82,8 +85,23 @@ struct Arguments {
   cl::opt<std::string> clipGradients{
       "clip-gradients", cl::desc("norm:LIMIT (of all gradients together) or value:LIMIT (of each element)"),
       cl::value_desc("KIND:LIMIT"), cl::cat(category)};
-  cl::opt<std::string> surrogate{"surrogate", cl::desc("fast_sigmoid:K, superspike:K or atan:K"),
-                                 cl::init("fast_sigmoid:25"), cl::cat(category)};
+  cl::opt<std::string> ratePenalty{"rate-penalty",
+                                   cl::desc("Add WEIGHT * max(0, share - RATE)^2 to the loss, share being "
+                                            "the part of a hidden layer that fires in "
+                                            "a step of a sample, before its list is cut"),
+                                   cl::value_desc("WEIGHT:RATE"), cl::cat(category)};
+  cl::opt<double> overflowPenalty{
+      "overflow-penalty",
+      cl::desc("The same above 0.9 of the capacity of each list, so that layers learn not to overflow"),
+      cl::value_desc("WEIGHT"), cl::init(0), cl::cat(category)};
+  cl::opt<int64_t> truncate{
+      "truncate",
+      cl::desc("Detach the states before every so many steps: truncated backpropagation through time"),
+      cl::value_desc("STEPS"), cl::init(0), cl::cat(category)};
+  cl::opt<std::string> surrogate{
+      "surrogate",
+      cl::desc("Surrogate of neurons that name none, such as fast_sigmoid:25, atan:2 or straight_through"),
+      cl::value_desc("KIND[:PARAMETER...]"), cl::init("fast_sigmoid:25"), cl::cat(category)};
   cl::opt<std::string> detachReset{"detach-reset", cl::desc("true or false; default: as the model says"),
                                    cl::cat(category)};
   cl::opt<bool> gradients{
@@ -127,6 +145,10 @@ struct Arguments {
     o.beta2 = beta2;
     o.epsilon = epsilon;
     o.clipGradients = clipGradients;
+    o.ratePenalty = ratePenalty;
+    o.overflowPenalty = overflowPenalty;
+    o.truncate = truncate;
+    o.rotate = rotate;
     o.surrogate = surrogate;
     o.detachReset = detachReset;
     o.gradients = gradients || stateGradients;

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -11,7 +12,50 @@ from .errors import UsageError
 
 LOSSES = ("cross_entropy", "mse", "mse_count")
 READOUTS = ("spike_count", "spike_rate", "membrane_mean", "membrane_max", "membrane_last", "membrane_each", "output")
-SURROGATES = {"fast_sigmoid": 25.0, "superspike": 10.0, "atan": 2.0}
+# The parameters of every surrogate where they are not given: see `#snn.surrogate` in docs/Dialects.
+SURROGATES: dict[str, tuple[float, ...]] = {
+    "fast_sigmoid": (25,),
+    "superspike": (10,),
+    "atan": (2,),
+    "soft_sign": (2,),
+    "inverse_square": (1,),
+    "sparse_fast_sigmoid": (25, 1),
+    "sigmoid": (25,),
+    "triangular": (1,),
+    "straight_through": (),
+    "heaviside": (),
+    "shifted_heaviside": (1,),
+    "spike_rate_escape": (1, 25),
+    "leaky": (0.1, 1),
+    "piecewise_quadratic": (1,),
+    "piecewise_exp": (1,),
+    "erf": (2,),
+    "heavi_erfc": (1,),
+    "heavi_tanh": (1,),
+    "heavi_circ": (1,),
+    "triangle": (0.3,),
+    "piecewise_leaky_relu": (1, 0.01),
+    "rect": (1,),
+    "nonzero_sign_log_abs": (1,),
+    "s2nn": (4, 1),
+    "q_pseudo_spike": (2,),
+    "fake_numerical_gradient": (0.3,),
+    "log_tailed_relu": (0,),
+    "single_exponential": (0.5, 1),
+    "periodic_exponential": (0.5, 1),
+    "gaussian": (0.5, 1),
+    "multi_gaussian": (0.5, 0.15, 6, 1),
+}
+# Parameters of these may be any finite number; of all others they are positive.
+ANY_NUMBER = {
+    "sparse_fast_sigmoid": {1},
+    "triangular": {0},
+    "shifted_heaviside": {0},
+    "leaky": {0, 1},
+    "piecewise_leaky_relu": {1},
+    "log_tailed_relu": {0},
+    "multi_gaussian": {1},
+}
 
 
 @dataclass(frozen=True)
@@ -76,12 +120,14 @@ class Events:
         second_threshold: a neuron takes part in the backward pass if its membrane exceeds this share of its threshold.
         input_capacity: list lengths of inputs by name; inputs without one are dense.
         capacity: list lengths of hidden layers by name, instead of shares.
+        rotate: the first-come order of lists starts at another neuron in every step and sample.
     """
 
     max_activity: float | Mapping[str, float] | None = None
     second_threshold: float | None = None
     input_capacity: Mapping[str, int] = field(default_factory=dict)
     capacity: Mapping[str, int] = field(default_factory=dict)
+    rotate: bool = False
 
     def arguments(self) -> list[str]:
         """Return the options of snn-compile."""
@@ -97,6 +143,7 @@ class Events:
             result.append(f"--second-threshold={self.second_threshold:g}")
         result += [f"--input-capacity={name}:{length}" for name, length in self.input_capacity.items()]
         result += [f"--capacity={name}:{length}" for name, length in self.capacity.items()]
+        result += ["--rotate"] if self.rotate else []
         return result
 
 
@@ -114,10 +161,14 @@ class Training:
         loss: ``cross_entropy``, ``mse`` (of what the readout gives) or ``mse_count`` (of spike counts).
         readout: what the loss reads of the first output, such as ``spike_count``.
         optimizer: ``Adam``, ``AdamW`` or ``SGD``.
-        surrogate: the stand-in for the derivative of the spike, ``kind:slope``.
+        surrogate: the stand-in for the derivative of the spike, ``kind`` or ``kind:parameter:...``.
         detach_reset: no gradient through the resets of neurons.
         targets: what mse wants of the labelled unit and of the others; for mse_count as shares of the steps.
         clip_gradients: ``norm:LIMIT`` (of all gradients together) or ``value:LIMIT`` (of each element); empty: not.
+        rate_penalty: ``(weight, rate)`` adds ``weight * max(0, share - rate)**2`` to the loss, the share of a hidden
+            layer that fires in a step of a sample being taken before its list is cut, the mean over steps and samples.
+        overflow_penalty: the weight of the same above 0.9 of every list's capacity.
+        truncate: detach the states before every so many steps, 0 for never.
     """
 
     loss: str = "cross_entropy"
@@ -127,6 +178,9 @@ class Training:
     detach_reset: bool = True
     targets: tuple[float, float] = (1.0, 0.0)
     clip_gradients: str = ""
+    rate_penalty: tuple[float, float] | None = None
+    overflow_penalty: float = 0.0
+    truncate: int = 0
 
     def arguments(self) -> list[str]:
         """Return the options of snn-compile."""
@@ -141,6 +195,12 @@ class Training:
             result.append(f"--targets={self.targets[0]!r},{self.targets[1]!r}")
         if self.clip_gradients:
             result.append(f"--clip-gradients={check_clip(self.clip_gradients)}")
+        if self.rate_penalty:
+            result.append(f"--rate-penalty={self.rate_penalty[0]!r}:{self.rate_penalty[1]!r}")
+        if self.overflow_penalty:
+            result.append(f"--overflow-penalty={self.overflow_penalty!r}")
+        if self.truncate:
+            result.append(f"--truncate={self.truncate}")
         return result
 
 
@@ -180,16 +240,22 @@ class Gradients:
 
 
 def check_surrogate(text: str) -> str:
-    """Return ``kind:slope`` with the kind's usual slope filled in, or refuse it."""
-    kind, _, slope = text.partition(":")
+    """Return ``kind:parameter:...`` with the usual parameters of the kind filled in, or refuse it."""
+    kind, *given = text.split(":")
     if kind not in SURROGATES:
         raise UsageError(f"surrogate '{kind}' is not known; known: {', '.join(SURROGATES)} (as in fast_sigmoid:25)")
-    try:
-        value = float(slope) if slope else SURROGATES[kind]
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise UsageError(
-            f"the slope of surrogate '{text}' must be a positive number, as in {kind}:{SURROGATES[kind]:g}"
-        )
-    return f"{kind}:{value:g}"
+    usual = SURROGATES[kind]
+    example = ":".join([kind, *(f"{value:g}" for value in usual)])
+    if len(given) > len(usual):
+        raise UsageError(f"surrogate '{text}' has {len(given)} parameters; {kind} has {len(usual)}, as in {example}")
+    values = list(usual)
+    for i, part in enumerate(given):
+        free = i in ANY_NUMBER.get(kind, ())
+        try:
+            values[i] = float(part)
+        except ValueError:
+            values[i] = float("nan")
+        if not math.isfinite(values[i]) or (values[i] <= 0 and not free):
+            wanted = "a number" if free else "positive"
+            raise UsageError(f"parameter {i + 1} of surrogate '{text}' must be {wanted}, as in {example}")
+    return ":".join([kind, *(f"{value:g}" for value in values)])

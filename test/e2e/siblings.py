@@ -96,6 +96,94 @@ TRAINED = {
         ),
         update=Update(clip="norm:1.0"),
     ),
+    "thresholds and decays, through the reset": Sibling(
+        Net(
+            lif(21, 6, learn_threshold=True, learn_decay=True),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            detach=False,
+            seed=67,
+        ),
+        update=Update("sgd", clip="norm:1.0"),
+    ),
+    "thresholds, delayed, value, through the reset": Sibling(
+        Net(
+            lif(21, 6, learn_threshold=True, reset_time="delayed", reset_kind="value", v_reset=0.25),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            detach=False,
+            seed=68,
+        )
+    ),
+    "whole update, through the reset": Sibling(
+        Net(
+            lif(21, 6, reset_time="delayed", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            detach=False,
+            seed=69,
+        )
+    ),
+    "fire first, whole update, through the reset": Sibling(
+        Net(
+            lif(21, 6, order="fire_integrate", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            detach=False,
+            seed=70,
+        )
+    ),
+    "one learnable decay and threshold for all": Sibling(
+        Net(
+            lif(21, 6, learn_decay=True, learn_threshold=True, scalar=True),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            seed=77,
+        ),
+        update=Update(clip="norm:0.5"),
+    ),
+    "sigmoid of one learnable number": Sibling(
+        Net(
+            lif(21, 6, learn_decay=True, scalar=True, sigmoid=True, leak=0.25),
+            inputs=15,
+            steps=9,
+            batch=3,
+            slope=5.0,
+            seed=78,
+        ),
+        update=Update("sgd", momentum=0.5),
+    ),
+    "sigmoid of learnable numbers": Sibling(
+        Net(lif(21, 6, learn_decay=True, sigmoid=True), inputs=15, steps=9, batch=3, slope=5.0, seed=79)
+    ),
+    "truncated": Sibling(
+        Net(lif(21, 17, 6), inputs=15, steps=11, batch=3, slope=5.0, truncate=4, seed=71), update=Update("sgd")
+    ),
+    "truncated, recurrent": Sibling(
+        Net([Layer(21, recurrent=True), Layer(6)], inputs=15, steps=11, batch=3, slope=5.0, truncate=4, seed=72)
+    ),
+    **{
+        f"surrogate {kind}": Sibling(
+            Net(lif(11, 6), inputs=15, steps=5, batch=3, surrogate=kind, parameters=parameters, seed=73)
+        )
+        for kind, parameters in [
+            ("leaky", (0.1, 1.0)),
+            ("heavi_circ", (0.5,)),
+            ("q_pseudo_spike", (2.0,)),
+            ("periodic_exponential", (0.5, 1.0)),
+            ("multi_gaussian", (0.5, 0.15, 6.0, 1.0)),
+        ]
+    },
 }
 
 # Lists that overflow, and a second threshold.
@@ -117,6 +205,46 @@ SPARSE = {
     ),
     "lists, through the delayed reset": Sibling(
         Net(lif(80, 45, 6, reset_time="delayed"), inputs=40, steps=12, batch=3, slope=5.0, detach=False, seed=55),
+        NARROW,
+    ),
+    "lists, rotating": Sibling(
+        Net(lif(80, 45, 6), inputs=40, steps=12, batch=7, slope=5.0, seed=56), NARROW, more=("--rotate",)
+    ),
+    "lists, rotating, recurrent": Sibling(
+        Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, batch=3, slope=5.0, seed=57),
+        NARROW,
+        more=("--rotate",),
+    ),
+    "lists, penalties": Sibling(
+        Net(
+            lif(80, 45, 6),
+            inputs=40,
+            steps=12,
+            batch=3,
+            slope=5.0,
+            overflow_penalty=100.0,
+            rate_penalty=(0.5, 0.02),
+            seed=58,
+        ),
+        NARROW,
+    ),
+    "lists, thresholds": Sibling(
+        Net(lif(80, 6, learn_threshold=True), inputs=40, steps=12, batch=3, slope=5.0, seed=59), NARROW
+    ),
+    "lists, fire first, whole update, through the reset": Sibling(
+        Net(
+            lif(80, 6, order="fire_integrate", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
+            inputs=40,
+            steps=12,
+            batch=3,
+            slope=5.0,
+            detach=False,
+            seed=75,
+        ),
+        NARROW,
+    ),
+    "lists, truncated, recurrent": Sibling(
+        Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, batch=3, slope=5.0, truncate=5, seed=76),
         NARROW,
     ),
 }

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from spiking_models import Layer, Net, Update, relative_error, torch_gradients, training_results
+from torch_surrogates import SURROGATES
 
 TOLERANCE = 1e-4
 Errors = dict[str, float]
@@ -54,16 +55,17 @@ def dense(net: Net, step: str = "") -> Callable[[Path], Errors]:
     return run
 
 
-def sparse(net: Net, near: float | None) -> Callable[[Path], Errors]:
+def sparse(net: Net, near: float | None, rotate: bool = False) -> Callable[[Path], Errors]:
     """Capacity 5 % (lists overflow), inputs cut too: what is dropped is gone, what is not listed has no gradient."""
 
     def run(folder: Path) -> Errors:
-        loss, _, gradients = torch_gradients(net, activity=0.05, near=near, input_capacity=10)
+        loss, _, gradients = torch_gradients(net, activity=0.05, near=near, input_capacity=10, rotate=rotate)
         full, _, everywhere = torch_gradients(net)
         assert loss != full, "nothing was dropped"
         assert relative_error(gradients["fc0.weight"], everywhere["fc0.weight"]) > 1e-3
         second = f"second-threshold={near}" if near is not None else ""
-        results = training_results(net, folder, f"max-activity=0.05 input-capacity=x:10 {second}")
+        order = "rotate=true" if rotate else ""
+        results = training_results(net, folder, f"max-activity=0.05 input-capacity=x:10 {second} {order}")
         return gradient_errors(results, loss, gradients)
 
     return run
@@ -103,6 +105,57 @@ def updated(net: Net, update: Update, t: int) -> Callable[[Path], Errors]:
         optimizer.step()
         moved = {name: parameter.detach().numpy() - net.values[name] for name, parameter in parameters.items()}
         return {name: relative_error(results[name] - net.values[name], step) for name, step in moved.items()}
+
+    return run
+
+
+def multi_spike(most: int, surrogate: str, parameters: tuple[float, ...]) -> Callable[[Path], Errors]:
+    """A neuron written as arithmetic that fires several times in a step, as in sinabs: v' = v - s theta."""
+
+    def run(folder: Path) -> Errors:
+        net = Net(lif(8), inputs=10, steps=9, surrogate=surrogate, parameters=parameters, seed=70)
+        row, theta = f"tensor<{net.batch}x8xf32>", 0.5
+        stacked, x = f"tensor<{net.steps}x{net.batch}x8xf32>", f"tensor<{net.steps}x{net.batch}x10xf32>"
+        source = f"""
+func.func @main(%x: {x} {{snn.name = "x", snn.kind = #snn.kind<input>}},
+    %w: tensor<8x10xf32> {{snn.name = "fc0.weight", snn.kind = #snn.kind<parameter>, snn.trainable}},
+    %v0: {row} {{snn.name = "mem", snn.kind = #snn.kind<state>, snn.initial = 0.0 : f32}}) -> {stacked} {{
+  %theta = arith.constant dense<{theta}> : {row}
+  %y, %last = snn.scan over(%xt = %x : {x}) state(%v = %v0 : {row}) -> ({stacked}), ({row}) {{
+    %i = snn.linear %xt, %w : (tensor<{net.batch}x10xf32>, tensor<8x10xf32>) -> {row}
+    %m = snn.integrator %i, %v {{decay = 0.875 : f32}} : {row}, {row}
+    %s = snn.spike %m {{threshold = {theta} : f32, max_spikes = {most} : i64}} : {row}
+    %d = arith.mulf %s, %theta : {row}
+    %n = arith.subf %m, %d : {row}
+    snn.yield step(%s : {row}) state(%n : {row})
+  }}
+  return %y : {stacked}
+}}"""
+        found = training_results(net, folder, source=source)
+
+        class Count(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, v):
+                ctx.save_for_backward(v)
+                count = (v > 0) * torch.div(v, theta, rounding_mode="trunc")
+                return count.clamp(max=most) if most else count
+
+            @staticmethod
+            def backward(ctx, gradient):
+                (v,) = ctx.saved_tensors
+                return gradient * SURROGATES[surrogate](v - theta, v, torch.tensor(theta), v >= theta, *parameters)
+
+        weight = torch.tensor(net.values["fc0.weight"], requires_grad=True)
+        v, counts = torch.zeros(net.batch, 8), 0
+        for row_of_step in torch.tensor(net.x):
+            v = 0.875 * v + row_of_step @ weight.T
+            s = Count.apply(v)
+            v = v - s * theta
+            counts = counts + s
+        assert counts.max() > net.steps, "nothing fires several times"
+        loss = torch.nn.functional.cross_entropy(counts, torch.tensor(net.labels).long())
+        loss.backward()
+        return gradient_errors(found, loss.item(), {"fc0.weight": weight.grad.numpy()})
 
     return run
 
@@ -151,7 +204,51 @@ NEURONS = {
         seed=16,
     ),
     "recurrent output": Net([Layer(10), Layer(5, recurrent=True)], steps=12, slope=5.0, seed=17),
+    "whole update, through the reset": Net(
+        lif(20, 6, reset_time="delayed", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
+        steps=12,
+        slope=4.0,
+        detach=False,
+        seed=32,
+    ),
+    "fire first, whole update, through the reset": Net(
+        lif(20, 6, order="fire_integrate", reset_kind="value", reset_scope="whole_update", v_reset=-0.25),
+        steps=12,
+        slope=4.0,
+        detach=False,
+        seed=33,
+    ),
+    **{
+        f"learnable threshold, {name}": Net(
+            lif(14, 6, learn_threshold=True, **options), steps=14, slope=4.0, detach=detach, seed=40 + seed
+        )
+        for seed, (name, detach, options) in enumerate(
+            [
+                ("subtract", True, {}),
+                ("subtract through the reset", False, {}),
+                ("value", True, {"reset_kind": "value"}),
+                ("value through the reset", False, {"reset_kind": "value", "v_reset": -0.25}),
+                ("delayed", True, {"reset_time": "delayed"}),
+                ("delayed through the reset", False, {"reset_time": "delayed"}),
+                ("delayed value through the reset", False, {"reset_time": "delayed", "reset_kind": "value"}),
+                ("fire first", True, {"order": "fire_integrate"}),
+                ("fire first through the reset", False, {"order": "fire_integrate"}),
+                ("no reset", True, {"reset_kind": "none"}),
+                ("and decay, recurrent", True, {"recurrent": True, "learn_decay": True}),
+            ]
+        )
+    },
     "learnable decay": Net(lif(12, 5, learn_decay=True), steps=15, slope=5.0, seed=18),
+    "learnable decay, one for all": Net(lif(12, 5, learn_decay=True, scalar=True), steps=15, slope=5.0, seed=71),
+    "learnable threshold, one for all": Net(
+        lif(12, 5, learn_threshold=True, scalar=True), steps=15, slope=5.0, seed=72
+    ),
+    "PLIF: decay sigmoid(w), w for all": Net(
+        lif(12, 5, learn_decay=True, scalar=True, sigmoid=True, cmp="ge"), steps=15, slope=5.0, seed=73
+    ),
+    "PLIF: decay sigmoid(w), w per neuron": Net(
+        lif(12, 5, learn_decay=True, sigmoid=True, leak=0.25), steps=15, slope=5.0, seed=74
+    ),
     "learnable decay, reset to a value": Net(
         lif(12, 5, learn_decay=True, reset_time="delayed", reset_kind="value", leak=0.25), steps=12, slope=5.0, seed=19
     ),
@@ -164,6 +261,75 @@ LISTS = {
     "delayed": Net(lif(80, 40, 6, reset_time="delayed"), inputs=40, steps=12, slope=5.0, seed=23),
     "through the reset": Net(lif(80, 6), inputs=40, steps=12, slope=5.0, seed=24, detach=False),
     "recurrent": Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, slope=5.0, seed=25),
+    "learnable threshold": Net(lif(80, 6, learn_threshold=True), inputs=40, steps=12, slope=5.0, seed=26),
+    "fire first, whole update, through the reset": Net(
+        lif(80, 6, order="fire_integrate", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
+        inputs=40,
+        steps=12,
+        slope=5.0,
+        detach=False,
+        seed=27,
+    ),
+    "penalties": Net(
+        lif(80, 60, 6), inputs=40, steps=12, slope=5.0, rate_penalty=(0.5, 0.02), overflow_penalty=100.0, seed=28
+    ),
+    "penalties, fire first": Net(
+        lif(80, 6, order="fire_integrate"), inputs=40, steps=12, slope=5.0, overflow_penalty=100.0, seed=29
+    ),
+    "penalties, delayed, graded": Net(
+        lif(80, 6, reset_time="delayed", graded=0.5), inputs=40, steps=12, slope=5.0, rate_penalty=(20.0, 0.0), seed=34
+    ),
+}
+
+SURROGATE_NETS = {
+    f"{kind} {', '.join(f'{value:g}' for value in values)}".strip(): Net(
+        lif(14, 6, threshold=0.75), steps=12, surrogate=kind, parameters=values, seed=50
+    )
+    for kind, values in [
+        ("fast_sigmoid", (25.0,)),
+        ("superspike", (100.0,)),
+        ("atan", (2.0,)),
+        ("soft_sign", (2.0,)),
+        ("inverse_square", (0.5,)),
+        ("sparse_fast_sigmoid", (5.0, -0.25)),
+        ("sigmoid", (4.0,)),
+        ("triangular", (0.5,)),
+        ("straight_through", ()),
+        ("heaviside", ()),
+        ("shifted_heaviside", (0.5,)),
+        ("spike_rate_escape", (1.0, 2.0)),
+        ("leaky", (0.1, 1.0)),
+        ("piecewise_quadratic", (1.0,)),
+        ("piecewise_exp", (2.0,)),
+        ("erf", (2.0,)),
+        ("heavi_erfc", (1.5,)),
+        ("heavi_tanh", (1.5,)),
+        ("heavi_circ", (0.5,)),
+        ("triangle", (0.3,)),
+        ("piecewise_leaky_relu", (0.75, 0.01)),
+        ("rect", (0.75,)),
+        ("nonzero_sign_log_abs", (2.0,)),
+        ("s2nn", (4.0, 1.0)),
+        ("q_pseudo_spike", (2.0,)),
+        ("fake_numerical_gradient", (0.3,)),
+        ("log_tailed_relu", (0.125,)),
+        ("single_exponential", (0.5, 1.0)),
+        ("periodic_exponential", (0.5, 1.0)),
+        ("gaussian", (0.5, 1.0)),
+        ("multi_gaussian", (0.5, 0.15, 6.0, 1.0)),
+    ]
+}
+
+TRUNCATED = {
+    "every 4 of 12 steps": Net(lif(20, 6), steps=12, slope=5.0, truncate=4, seed=60),
+    "every 5 of 12 steps, recurrent": Net(
+        [Layer(16, recurrent=True), Layer(5)], steps=12, slope=5.0, truncate=5, seed=61
+    ),
+    "every step": Net(lif(20, 6, reset_time="delayed"), steps=12, slope=5.0, truncate=1, detach=False, seed=62),
+    "every 4, recurrent one to one": Net(
+        [Layer(16, recurrent=True, one_to_one=True), Layer(5)], steps=12, slope=5.0, truncate=4, seed=63
+    ),
+    "every 4, largest membrane": Net(lif(20, 6), steps=12, slope=5.0, truncate=4, readout="membrane_max", seed=64),
 }
 
 JUDGED = Net(lif(20, 6), steps=15, slope=5.0, seed=30)
@@ -195,9 +361,20 @@ UPDATES = {
 def cases() -> list[Case]:
     """All cases in the order of the table."""
     result = [Case("Neurons", name, dense(net)) for name, net in NEURONS.items()]
+    result += [
+        Case("Neurons", "several spikes a step", multi_spike(0, "periodic_exponential", (0.5, 1.0))),
+        Case("Neurons", "several spikes a step, at most 2", multi_spike(2, "multi_gaussian", (0.5, 0.15, 6.0, 1.0))),
+    ]
     for near in (0.9, None):
         listed = "second threshold 0.9" if near else "all neurons near"
         result += [Case("Event lists", f"{name}, {listed}", sparse(net, near)) for name, net in LISTS.items()]
+    result += [
+        Case("Event lists", f"{name}, rotating, {listed}", sparse(LISTS[name], near, rotate=True))
+        for near, listed in ((0.9, "second threshold 0.9"), (None, "all neurons near"))
+        for name in ("two layers", "recurrent")
+    ]
+    result += [Case("Surrogates", name, dense(net)) for name, net in SURROGATE_NETS.items()]
+    result += [Case("Truncated backpropagation", name, dense(net)) for name, net in TRUNCATED.items()]
     result += [Case("Losses and readouts", name, dense(net)) for name, net in LOSSES.items()]
     result += [
         Case("Optimiser steps", f"{name}, step {t}", updated(STEPPED, update, t))

@@ -75,6 +75,9 @@ class Layer:
     recurrent: bool = False
     one_to_one: bool = False
     learn_decay: bool = False
+    learn_threshold: bool = False
+    scalar: bool = False  # one number instead of one per neuron for what is learned
+    sigmoid: bool = False  # the decay is the sigmoid of what is learned, as in PLIF
 
 
 @dataclass
@@ -87,11 +90,15 @@ class Net:
     steps: int = 10
     surrogate: str = "fast_sigmoid"
     slope: float = 25.0
+    parameters: tuple[float, ...] | None = None  # of the surrogate, where they are not the slope alone
     detach: bool = True
     seed: int = 0
     loss: str = "cross_entropy"
     readout: str = "spike_count"
     targets: tuple[float, float] = (1.0, 0.0)
+    truncate: int = 0
+    rate_penalty: tuple[float, float] | None = None
+    overflow_penalty: float = 0.0
     values: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,6 +118,12 @@ class Net:
                 self.values[f"rec{i}.weight"] = draw(*[layer.units] * (1 if layer.one_to_one else 2))
             if layer.learn_decay:
                 self.values[f"beta{i}"] = np.linspace(0.5, 0.9375, layer.units, dtype=np.float32)
+                if layer.scalar:
+                    self.values[f"beta{i}"] = np.array(0.875, np.float32)
+            if layer.learn_threshold:
+                self.values[f"theta{i}"] = np.linspace(0.5, 1.5, layer.units, dtype=np.float32)
+                if layer.scalar:
+                    self.values[f"theta{i}"] = np.array(0.75, np.float32)
             fan_in = layer.units
         self.x = (rng.random((self.steps, self.batch, self.inputs)) < 0.4).astype(np.float32)
         self.labels = rng.integers(0, self.layers[-1].units, self.batch).astype(np.int32)
@@ -118,21 +131,28 @@ class Net:
     def step_options(self) -> dict[str, str]:
         """Options of snn-training-step, and with two dashes of snn-compile."""
         return {
-            "surrogate": f"{self.surrogate}:{self.slope}",
+            "surrogate": ":".join([self.surrogate, *map(str, self.surrogate_parameters())]),
             "detach-reset": str(self.detach).lower(),
             "loss": self.loss,
             "readout": self.readout,
             "targets": f"{self.targets[0]},{self.targets[1]}",
+            **({"truncate": str(self.truncate)} if self.truncate else {}),
+            **({"rate-penalty": f"{self.rate_penalty[0]}:{self.rate_penalty[1]}"} if self.rate_penalty else {}),
+            **({"overflow-penalty": str(self.overflow_penalty)} if self.overflow_penalty else {}),
         }
+
+    def surrogate_parameters(self) -> tuple[float, ...]:
+        """All parameters of the surrogate."""
+        return (self.slope,) if self.parameters is None else self.parameters
 
     def mlir(self) -> str:
         """The model as a module of the snn dialect."""
         b = self.batch
         arguments = [f'%x: tensor<{self.steps}x{b}x{self.inputs}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']
         for name, value in self.values.items():
-            shape = "x".join(map(str, value.shape))
+            shape = "x".join([*map(str, value.shape), "f32"])
             arguments.append(
-                f"%{name.replace('.', '_')}: tensor<{shape}xf32> "
+                f"%{name.replace('.', '_')}: tensor<{shape}> "
                 f'{{snn.name = "{name}", snn.kind = #snn.kind<parameter>, snn.trainable}}'
             )
         states, body, finals, types, names = [], [], [], [], []
@@ -161,7 +181,18 @@ class Net:
                     body.append(f"%r{i} = snn.linear %p{i}, %rec{i}_weight : ({row}, tensor<{n}x{n}xf32>) -> {row}")
                 body.append(f"%j{i} = arith.addf %i{i}, %r{i} : {row}")
                 current = f"%j{i}"
-            decay = f"decay(%beta{i} : tensor<{n}xf32>) " if layer.learn_decay else ""
+            learned = "tensor<f32>" if layer.scalar else f"tensor<{n}xf32>"
+            if layer.sigmoid:
+                body += [
+                    f"%one{i} = arith.constant dense<1.0> : {learned}",
+                    f"%neg{i} = arith.negf %beta{i} : {learned}",
+                    f"%exp{i} = math.exp %neg{i} : {learned}",
+                    f"%sum{i} = arith.addf %one{i}, %exp{i} : {learned}",
+                    f"%sig{i} = arith.divf %one{i}, %sum{i} : {learned}",
+                ]
+            factor = f"%sig{i}" if layer.sigmoid else f"%beta{i}"
+            decay = f"decay({factor} : {learned}) " if layer.learn_decay else ""
+            decay += f"threshold(%theta{i} : {learned}) " if layer.learn_threshold else ""
             body.append(
                 f"%s{i}, %n{i} = snn.neuron {current}, %m{i} {decay}{{decay = {layer.decay!r} : f32, "
                 f"gain = {layer.gain!r} : f32, leak = {layer.leak!r} : f32, threshold = {layer.threshold!r} : f32, "
@@ -215,16 +246,24 @@ def run_pipeline(source: str, pipeline: str, folder: Path, inputs: dict[str, np.
 
 
 def training_results(
-    net: Net, folder: Path, events: str = "", step: str = "", inputs: dict[str, np.ndarray] | None = None
+    net: Net,
+    folder: Path,
+    events: str = "",
+    step: str = "",
+    inputs: dict[str, np.ndarray] | None = None,
+    source: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """One training step of `net` in the interpreter, after the whole pipeline; `events` and `step` are pass options."""
+    """One training step of `net` (or of the `source` instead) in the interpreter, after the whole pipeline.
+
+    `events` and `step` are pass options.
+    """
     pipeline = (
         f"builtin.module(func.func(snn-choose-events{{{events}}}),"
         f"snn-training-step{{{' '.join(f'{k}={v}' for k, v in net.step_options().items())} {step}}},"
         "func.func(snn-fuse-time-sums),canonicalize,cse,snn-verify-encoding)"
     )
     arrays = {"x": net.x, "labels": net.labels, **net.values, **(inputs or {})}
-    return run_pipeline(net.mlir(), pipeline, folder, arrays)
+    return run_pipeline(source or net.mlir(), pipeline, folder, arrays)
 
 
 def torch_gradients(
@@ -233,39 +272,60 @@ def torch_gradients(
     near: float | None = None,
     input_capacity: int = 0,
     cotangent: np.ndarray | None = None,
+    rotate: bool = False,
 ):
     """Loss, counts and gradients of `net` by PyTorch's autograd.
 
     With a `cotangent` of the spikes the loss is the sum of their product, and the input has a gradient, too.
     With `activity` hidden lists hold max(2, 2 floor(activity N / 2)) entries: spikes first come, then neurons above
-    `near` times the threshold (all neurons if None). Only listed neurons get a surrogate gradient.
+    `near` times the threshold (all neurons if None). Only listed neurons get a surrogate gradient. With `rotate` the
+    first-come order starts at another neuron in every step and sample. The loss that is returned is without penalties.
     """
     import torch
+
+    from torch_surrogates import SURROGATES
 
     class Spike(torch.autograd.Function):
         """`value` forward; the surrogate of `u` where `listed` backward."""
 
         @staticmethod
-        def forward(ctx, u, value, listed):
-            ctx.save_for_backward(u, listed)
+        def forward(ctx, u, theta, value, listed):
+            ctx.save_for_backward(u, theta.expand(u.shape), value, listed)
             return value
 
         @staticmethod
         def backward(ctx, gradient):
-            u, listed = ctx.saved_tensors
-            if net.surrogate == "atan":
-                slope = (net.slope / 2) / (1 + (torch.pi / 2 * net.slope * u) ** 2)
-            else:
-                slope = 1 / (1 + net.slope * u.abs()) ** 2
-            return torch.where(listed, gradient * slope, 0.0), None, None
+            u, theta, value, listed = ctx.saved_tensors
+            slope = SURROGATES[net.surrogate](u, u + theta, theta, value > 0, *net.surrogate_parameters())
+            return torch.where(listed, gradient * slope, 0.0), None, None, None
 
-    def lists(fires, p, capacity: int):
+    def first_come(wanted, room, t: int):
+        """Those of `wanted` [B, N] that find room [B, 1], from the first unit of this step and sample on."""
+        units = wanted.shape[1]
+        order = torch.arange(units).expand(wanted.shape)
+        if rotate:
+            per_step, per_sample = 618 * units // 1000 | 1, 382 * units // 1000 | 1
+            order = (order + t * per_step + torch.arange(wanted.shape[0])[:, None] * per_sample) % units
+        turned = wanted.gather(1, order)
+        return torch.zeros_like(wanted).scatter(1, order, turned & (torch.cumsum(turned, 1) <= room))
+
+    def lists(fires, p, capacity: int, theta, t: int):
         if not capacity:
             return fires, torch.ones_like(fires)
-        kept = fires & (torch.cumsum(fires, 1) <= capacity)
-        close = ~fires if near is None else ~fires & (p > near * layer.threshold)
-        room = capacity - kept.sum(1, keepdim=True)
-        return kept, kept | (close & (torch.cumsum(close, 1) <= room))
+        kept = first_come(fires, capacity, t)
+        close = ~fires if near is None else ~fires & (p > near * theta)
+        return kept, kept | first_come(close, capacity - kept.sum(1, keepdim=True), t)
+
+    def penalty(p, theta, fires, capacity: int):
+        """What firing costs in this step, through the surrogate of every neuron: the mean over the samples."""
+        share = Spike.apply(p - theta, theta.detach(), fires.float(), torch.ones_like(fires)).mean(1)
+        cost = torch.zeros(())
+        if net.rate_penalty:
+            cost = cost + net.rate_penalty[0] * torch.relu(share - net.rate_penalty[1]).square().mean()
+        if net.overflow_penalty and 0 < capacity < fires.shape[1]:
+            limit = 0.9 * capacity / fires.shape[1]
+            cost = cost + net.overflow_penalty * torch.relu(share - limit).square().mean()
+        return cost / net.steps
 
     values = {name: torch.tensor(value, requires_grad=True) for name, value in net.values.items()}
     x = torch.tensor(net.x, requires_grad=cotangent is not None)
@@ -273,10 +333,14 @@ def torch_gradients(
     spikes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
     everywhere = [torch.ones(net.batch, layer.units, dtype=torch.bool) for layer in net.layers]
     spikes_of_steps, membranes_of_steps = [], []
+    costs = torch.zeros(())
     for t in range(net.steps):
+        if net.truncate and t % net.truncate == 0:
+            membranes = [value.detach() for value in membranes]
+            spikes = [value.detach() for value in spikes]
         row = x[t]
         if input_capacity:
-            row = row * (torch.cumsum(row != 0, 1) <= input_capacity)
+            row = row * first_come(row != 0, input_capacity, t)
         for i, layer in enumerate(net.layers):
             current = row @ values[f"fc{i}.weight"].T
             if layer.bias:
@@ -285,8 +349,9 @@ def torch_gradients(
                 back = values[f"rec{i}.weight"]
                 current = current + (spikes[i] * back if layer.one_to_one else spikes[i] @ back.T)
             decay = values[f"beta{i}"] if layer.learn_decay else torch.tensor(layer.decay)
+            decay = torch.sigmoid(decay) if layer.sigmoid else decay
             v = membranes[i]
-            theta = layer.threshold
+            theta = values[f"theta{i}"] if layer.learn_threshold else torch.tensor(layer.threshold)
 
             def fire(p, theta=theta, layer=layer):
                 return p > theta if layer.cmp == "gt" else p >= theta
@@ -297,7 +362,7 @@ def torch_gradients(
 
             def reset_signal(p, listed, fire=fire, theta=theta):
                 r = fire(p).float()
-                return r if net.detach else Spike.apply(p - theta, r, listed)
+                return r if net.detach else Spike.apply(p - theta, theta.detach(), r, listed)
 
             hidden = i + 1 < len(net.layers) or layer.recurrent
             full = i + 1 == len(net.layers)
@@ -308,7 +373,7 @@ def torch_gradients(
             delayed = layer.reset_time == "delayed"
             if not early and not delayed:
                 p = integrate(v)
-                kept, listed = lists(fire(p), p, capacity)
+                kept, listed = lists(fire(p), p, capacity, theta, t)
                 r = reset_signal(p, listed)
                 if layer.reset_kind == "subtract":
                     v = p - r * theta
@@ -317,7 +382,7 @@ def torch_gradients(
                 else:
                     v = p
             else:
-                kept, listed = lists(fire(v), v, capacity) if early else (None, everywhere[i])
+                kept, listed = lists(fire(v), v, capacity, theta, t) if early else (None, everywhere[i])
                 r = reset_signal(v, listed)
                 p = v
                 if layer.reset_kind == "value" and layer.reset_scope == "decayed_state":
@@ -328,12 +393,14 @@ def torch_gradients(
                     if layer.reset_kind == "subtract":
                         v = v - r * theta
                     elif layer.reset_kind == "value":
-                        v = torch.where(r > 0, layer.v_reset, v)
+                        v = v + r * (layer.v_reset - v) if not net.detach else torch.where(r > 0, layer.v_reset, v)
                 if not early:
                     p = v
-                    kept, listed = lists(fire(p), p, capacity)
+                    kept, listed = lists(fire(p), p, capacity, theta, t)
             membranes[i] = v
-            row = spikes[i] = layer.graded * Spike.apply(p - theta, kept.float(), listed)
+            row = spikes[i] = layer.graded * Spike.apply(p - theta, theta.detach(), kept.float(), listed)
+            if hidden:
+                costs = costs + penalty(p, theta, fire(p), capacity)
         spikes_of_steps.append(row)
         membranes_of_steps.append(membranes[-1])
     counts = sum(spikes_of_steps[1:], spikes_of_steps[0])
@@ -342,7 +409,7 @@ def torch_gradients(
         values["x"] = x
     else:
         loss = torch_loss(net, torch.stack(spikes_of_steps), torch.stack(membranes_of_steps))
-    loss.backward()
+    (loss + costs).backward()
     return loss.item(), counts.detach().numpy(), {name: value.grad.numpy() for name, value in values.items()}
 
 

@@ -47,7 +47,6 @@ def test_check_of_a_missing_file(capsys):
         ([*RUN, "--record", "mem1"], "--record is not in this version"),
         ([*RUN, "--engine=estimate"], "--engine=estimate is not in this version"),
         ([*RUN, "--chips=auto"], "--chips=auto is not in this version"),
-        ([*RUN, "--rotate"], "--rotate is not in this version"),
         ([*RUN, "--gradient-accumulation=2"], "--gradient-accumulation=2 is for training steps"),
     ],
 )

@@ -26,12 +26,8 @@ def test_training_as_compiler_options():
         "--train",
         "--loss=cross_entropy",
         "--readout=spike_count",
-        "--targets=1.0,0.0",
         "--optimizer=sgd",
         "--lr=0.5",
-        "--momentum=0.0",
-        "--nesterov=false",
-        "--weight-decay=0.0",
         "--surrogate=superspike:10",
         "--detach-reset=false",
     ]
@@ -43,6 +39,9 @@ def test_training_as_compiler_options():
     ]
     sgd = sl.SGD(0.1, momentum=0.9, nesterov=True)
     assert sgd.arguments() == ["--optimizer=sgd", "--lr=0.1", "--momentum=0.9", "--nesterov"]
+    penalised = sl.Training(rate_penalty=(2.0, 0.1), overflow_penalty=100.0, truncate=5).arguments()
+    assert {"--rate-penalty=2.0:0.1", "--overflow-penalty=100.0", "--truncate=5"} <= set(penalised)
+    assert sl.Events(0.05, rotate=True).arguments() == ["--max-activity=0.05", "--rotate"]
     for bad in ("norm", "norm:0", "norm:nan", "l1:2"):
         with pytest.raises(sl.UsageError, match=f"clipping '{bad}' is not known; norm:LIMIT or value:LIMIT"):
             sl.Training(clip_gradients=bad).arguments()
@@ -57,9 +56,15 @@ def test_surrogates():
     assert check_surrogate("fast_sigmoid:5") == "fast_sigmoid:5"
     with pytest.raises(sl.UsageError, match="surrogate 'relu' is not known; known: fast_sigmoid, superspike, atan"):
         check_surrogate("relu:1")
-    for bad in ("atan:0", "atan:x", "atan:-1", "atan:nan", "atan:inf"):
-        with pytest.raises(sl.UsageError, match="must be a positive number"):
+    assert check_surrogate("straight_through") == "straight_through"
+    assert check_surrogate("leaky:0") == "leaky:0:1"
+    for bad in ("atan:0", "atan:x", "atan:-1", "atan:nan", "atan:inf", "spike_rate_escape:1:0"):
+        with pytest.raises(sl.UsageError, match=r"parameter . of surrogate .* must be positive, as in "):
             check_surrogate(bad)
+    with pytest.raises(sl.UsageError, match="parameter 1 of surrogate 'leaky:inf' must be a number, as in leaky:0.1:1"):
+        check_surrogate("leaky:inf")
+    with pytest.raises(sl.UsageError, match="surrogate 'atan:1:2' has 2 parameters; atan has 1, as in atan:2"):
+        check_surrogate("atan:1:2")
 
 
 def test_models_by_their_endings(tmp_path):

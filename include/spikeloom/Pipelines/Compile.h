@@ -23,12 +23,15 @@ struct CompileOptions {
   // Events: see snn-choose-events.
   double maxActivity = 0, secondThreshold = 0;
   std::vector<std::string> inputCapacity, binaryInputs, layerActivity, capacity;
+  bool rotate = false;
   // Training: see snn-training-step.
   bool train = false;
   std::string loss = "cross_entropy", readout = "spike_count", optimizer = "adam",
-              surrogate = "fast_sigmoid:25", targets = "1,0", clipGradients;
+              surrogate = "fast_sigmoid:25", targets = "1,0", clipGradients, ratePenalty;
   std::string detachReset;
   double learningRate = 1e-3, momentum = 0, weightDecay = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double overflowPenalty = 0;
+  int64_t truncate = 0;
   bool nesterov = false;
   int64_t gradientAccumulation = 1; // micro-batches of a step: see convert-snn-to-tile
   // Gradients for cotangents from outside instead: see snn-vector-jacobian.

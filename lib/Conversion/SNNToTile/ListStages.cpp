@@ -4,6 +4,7 @@
 // and cut the list at its capacity. The result is the list that the snn dialect defines, whatever the
 // segments.
 #include "Lowering.h"
+#include "spikeloom/Dialect/SNN/IR/Rotation.h"
 
 using namespace mlir;
 using namespace spikeloom;
@@ -89,6 +90,8 @@ void Lowering::prepareLists(Operation *op) {
     comparedOf[op] = {
         ownBuffer(op->getLoc(), layer + ".compared", home, {phaseSteps, batch, units}, Layout::rows, true),
         true, 0};
+  if (neuron && cast<NeuronOp>(op).getUnreset())
+    storages[cast<NeuronOp>(op).getUnreset()] = comparedOf[op];
   for (Value result : op->getResults())
     if (getEvents(result.getType()))
       events[result] = list;
@@ -135,10 +138,12 @@ void Lowering::emitLists(Operation *op) {
   Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context);
   bool payload = bool(list.payload.buffer);
   auto neuron = dyn_cast<NeuronOp>(op);
-  bool near = neuron && neuron.getNear();
+  bool near = neuron && neuron.getNear(),
+       rotate = neuron ? neuron.getRotate() : cast<CompressOp>(op).getRotate();
   std::string layer = list.homeClass >= 0 ? layerOf(list.homeClass) : "input";
 
-  // Pieces: per task [samples][spikes, near][segment], per worker where its share of the segment begins.
+  // Pieces: per task [samples][spikes, near][segment], per worker how many of each, with `rotate` also how
+  // many of them lie before the unit that comes first.
   auto piece = [&](StringRef name, ArrayRef<int64_t> dims, Type element) {
     SmallVector<int64_t> global{phaseSteps, tasks}, extents{1};
     llvm::append_range(global, dims);
@@ -150,7 +155,8 @@ void Lowering::emitLists(Operation *op) {
                                SliceAttr::get(context, 1, size, 0, extents), true),
                    true, 0};
   };
-  SmallVector<int64_t> pieceDims{shape.samples, 2, shape.segment}, countDims{shape.samples, kWorkers, 2};
+  SmallVector<int64_t> pieceDims{shape.samples, 2, shape.segment},
+      countDims{shape.samples, kWorkers, rotate ? 4 : 2};
   Storage pieceIds = piece("piece_ids", pieceDims, idType(context, units));
   Storage pieceCounts = piece("piece_counts", countDims, i32);
   Storage piecePayload = payload ? piece("piece_payload", pieceDims, f32) : Storage();
@@ -168,6 +174,15 @@ void Lowering::emitLists(Operation *op) {
     };
     Value ids = own(pieceIds, pieceDims), counts = own(pieceCounts, countDims);
     Value values = payload ? own(piecePayload, pieceDims) : Value();
+    // Nobody tells a tile which step it is in, so it counts.
+    Value stepNumber;
+    if (rotate) {
+      auto each = SliceAttr::get(context, 1, 1, 0, {1});
+      BufferOp counter =
+          sliceBuffer(op->getLoc(), layer + ".steps", shape.segmentFamily, {tasks}, i32, each, false);
+      counter.setClear(true);
+      stepNumber = b.argument({counter, false, 0}, View::slice, Access::update, {1}, each);
+    }
     Value thresholds, scalarThreshold;
     if (neuron && neuron.getThresholds()) {
       Storage storage = storages.lookup(neuron.getThresholds());
@@ -189,6 +204,13 @@ void Lowering::emitLists(Operation *op) {
         Value from = range.first, to = range.second;
         Value end = b.min(to, present);
         b.loop(b.index(0), samples, [&](Value s) {
+          Value firstUnit;
+          if (rotate) {
+            Rotation rotation(units);
+            Value step = b.mul(b.loadIndex(stepNumber, b.index(0)), b.index(rotation.perStep));
+            Value sample = b.mul(b.add(sampleFirst, s), b.index(rotation.perSample));
+            firstUnit = b.rem(b.add(step, sample), units);
+          }
           auto fires = [&](Value x, Value i) -> Value {
             if (!neuron)
               return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x, b.f32(0));
@@ -200,7 +222,9 @@ void Lowering::emitLists(Operation *op) {
           // Every unit is written to the end of its piece and kept by moving the end: no branches. What is
           // written lies within the worker's own share, because a piece cannot be longer than the units gone
           // through.
-          SmallVector<Value> ends = b.loop(from, end, ValueRange{from, from}, [&](Value i, ValueRange old) {
+          SmallVector<Value> inits(2, from);
+          inits.append(rotate ? 2 : 0, b.index(0));
+          SmallVector<Value> ends = b.loop(from, end, inits, [&](Value i, ValueRange old) {
             Value x = b.load(v, source.steps ? SmallVector<Value>{t, s, i} : SmallVector<Value>{s, i});
             Value fire = fires(x, i);
             auto append = [&](int64_t which, Value position, Value keep) -> Value {
@@ -209,20 +233,38 @@ void Lowering::emitLists(Operation *op) {
                 b.store(x, values, {t, b.index(0), s, b.index(which), position});
               return b.add(position, arith::SelectOp::create(b, keep, b.index(1), b.index(0)));
             };
+            auto countEarly = [&](Value count, Value keep) -> Value {
+              Value early = b.compare(arith::CmpIPredicate::ult, b.add(first, i), firstUnit);
+              Value counts = arith::AndIOp::create(b, early, keep);
+              return b.add(count, arith::SelectOp::create(b, counts, b.index(1), b.index(0)));
+            };
             Value spikes = append(0, old[0], fire);
+            SmallVector<Value> next{spikes, old[1]};
+            if (rotate)
+              next.append({countEarly(old[2], fire), old[3]});
             if (!near)
-              return SmallVector<Value>{spikes, old[1]};
+              return next;
             Value bound = arith::MulFOp::create(b, b.f32(neuron.getNear()->convertToDouble()),
                                                 thresholds ? b.load(thresholds, i) : scalarThreshold);
             Value close = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, bound);
             Value listed = arith::AndIOp::create(
                 b, close, arith::XOrIOp::create(b, fire, arith::ConstantOp::create(b, b.getBoolAttr(true))));
-            return SmallVector<Value>{spikes, append(1, old[1], listed)};
+            next[1] = append(1, old[1], listed);
+            if (rotate)
+              next[3] = countEarly(old[3], listed);
+            return next;
           });
+          auto put = [&](int64_t at, Value n) {
+            b.storeIndex(n, counts, {t, b.index(0), s, worker, b.index(at)});
+          };
           for (int64_t which : {0, 1})
-            b.storeIndex(b.sub(ends[which], from), counts, {t, b.index(0), s, worker, b.index(which)});
+            put(which, b.sub(ends[which], from));
+          for (int64_t at = 2; at < int64_t(ends.size()); ++at)
+            put(at, ends[at]);
         });
       });
+      if (rotate)
+        b.storeIndex(b.add(b.loadIndex(stepNumber, b.index(0)), b.index(1)), stepNumber, b.index(0));
     });
     b.finish(stages, layer, "segments");
   }
@@ -262,31 +304,45 @@ void Lowering::emitLists(Operation *op) {
             return SmallVector<Value>{b.add(old[0], count(q, which))};
           })[0];
         };
-        auto copy = [&](int64_t which, Value start) {
-          return b.loop(from, to, ValueRange{start}, [&](Value q, ValueRange old) {
-            Value n = count(q, which);
-            Value room = b.max(zero, b.sub(capacity, old[0]));
-            Value segment = b.div(q, kWorkers),
-                  begin = b.share(b.rem(q, kWorkers), kWorkers, shape.segment).first;
-            b.loop(zero, b.min(n, room), [&](Value i) {
-              Value source = b.add(begin, i), target = b.add(old[0], i);
-              b.store(b.load(fromIds, {t, segment, s, b.index(which), source}), ids, {t, s, target});
-              if (payload)
-                b.store(b.load(fromValues, {t, segment, s, b.index(which), source}), values, {t, s, target});
-            });
-            return SmallVector<Value>{b.add(old[0], n)};
-          })[0];
+        // Copies entries [lo, hi) of sublist q, the first to position `target`.
+        auto copy = [&](int64_t which, Value q, Value lo, Value hi, Value target) {
+          Value segment = b.div(q, kWorkers),
+                begin = b.share(b.rem(q, kWorkers), kWorkers, shape.segment).first;
+          b.loop(lo, hi, [&](Value i) {
+            Value source = b.add(begin, i), position = b.add(target, b.sub(i, lo));
+            b.store(b.load(fromIds, {t, segment, s, b.index(which), source}), ids, {t, s, position});
+            if (payload)
+              b.store(b.load(fromValues, {t, segment, s, b.index(which), source}), values, {t, s, position});
+          });
+        };
+        // Takes as many of the `all` entries as there is room for behind position `base`; this worker's
+        // sublists begin with the entry of number `before`. Returns how many are taken.
+        auto take = [&](int64_t which, Value before, Value all, Value base) -> Value {
+          Value room = b.sub(capacity, base);
+          Value early = rotate ? total(zero, b.index(sublists), which + 2) : zero;
+          // Those from the first unit on, then those before it.
+          Value late = b.min(rotate ? b.sub(all, early) : all, room);
+          Value rest = rotate ? b.min(early, b.sub(room, late)) : zero;
+          b.loop(from, to, ValueRange{before}, [&](Value q, ValueRange old) {
+            Value n = count(q, which), number = old[0];
+            auto within = [&](Value bound) { return b.min(n, b.max(zero, b.sub(bound, number))); };
+            if (rotate)
+              copy(which, q, zero, within(rest), b.add(base, number));
+            Value lo = rotate ? within(early) : zero, hi = within(b.add(early, late));
+            Value behind = rotate ? b.sub(b.add(b.add(number, lo), rest), early) : number;
+            copy(which, q, lo, hi, b.add(base, behind));
+            return SmallVector<Value>{b.add(number, n)};
+          });
+          return b.add(rest, late);
         };
         Value before = total(zero, from, 0);
         Value fired = b.add(before, total(from, b.index(sublists), 0));
-        Value spikes = b.min(fired, capacity);
-        copy(0, before);
+        Value spikes = take(0, before, fired, zero);
         Value listed = spikes;
         if (near) {
           Value nearBefore = total(zero, from, 1);
           Value all = b.add(nearBefore, total(from, b.index(sublists), 1));
-          copy(1, b.add(spikes, nearBefore));
-          listed = b.min(b.add(spikes, all), capacity);
+          listed = b.add(spikes, take(1, nearBefore, all, spikes));
         }
         b.ifThen(b.compare(arith::CmpIPredicate::eq, worker, zero), [&] {
           auto put = [&](int64_t at, Value n) { b.storeIndex(n, info, {t, s, b.index(at)}); };

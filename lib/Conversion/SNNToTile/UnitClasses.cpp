@@ -62,11 +62,18 @@ void UnitClasses::visit(Operation *op) {
       .Case<LossOpInterface, ClipByNormOp, ExpandOp, YieldOp, func::ReturnOp, ConvMatrixOp, ConvKernelGradOp>(
           [](Operation *) {})
       .Case([&](NeuronOp neuron) {
-        for (Value value : {neuron.getMembrane(), neuron.getSpikes(), neuron.getNext(), neuron.getCompared(),
-                            neuron.getFired(), neuron.getDecays(), neuron.getThresholds()})
+        for (Value value :
+             {neuron.getMembrane(), neuron.getSpikes(), neuron.getNext(), neuron.getCompared(),
+              neuron.getFired(), neuron.getUnreset(), neuron.getDecays(), neuron.getThresholds()})
           unite(neuron.getInput(), value);
         home(neuron.getSpikes(), neuron.getNext());
         home(neuron.getCompared(), neuron.getNext());
+      })
+      .Case([&](NeuronAdjointOp adjoint) { // the weights of the samples have no units
+        for (Value value : llvm::concat<Value>(SmallVector<Value>(adjoint->getOperands()),
+                                               SmallVector<Value>(adjoint->getResults())))
+          if (value != adjoint.getWeights())
+            unite(adjoint.getInputCotangent(), value);
       })
       .Case([&](OptimizerOpInterface optimizer) {
         unite(optimizer.getParameter(), optimizer.getGradient());
@@ -219,7 +226,7 @@ UnitClasses::UnitClasses(func::FuncOp function) {
   // The gradient of a convolution's matrix is summed up where the matrix is.
   function.walk([&](ConvKernelGradOp grad) {
     for (Operation *user : grad.getResult().getUsers())
-      if (isa<SgdOp, AdamOp>(user))
+      if (isa<OptimizerOpInterface>(user))
         for (Operation *reader : user->getOperand(0).getUsers())
           if (auto matrix = dyn_cast<ConvMatrixOp>(reader);
               matrix && matrix.getResult().getType() == grad.getGradient().getType())

@@ -3,6 +3,7 @@
 #include "ScalarMath.h"
 #include "UnitStage.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "spikeloom/Dialect/SNN/IR/Surrogates.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -58,23 +59,23 @@ static Value scaled(CodeletBuilder &b, APFloat factor, Value value) {
   return arith::MulFOp::create(b, b.f32(factor.convertToDouble()), value);
 }
 
+Value UnitStageEmitter::graded(NeuronAdjointOp op, Value value) { return scaled(b, op.getGraded(), value); }
+Value UnitStageEmitter::gained(NeuronAdjointOp op, Value value) { return scaled(b, op.getGain(), value); }
+Value UnitStageEmitter::decayedBy(NeuronAdjointOp op, Value value, Value c) {
+  if (!op.getDecays())
+    return scaled(b, op.getDecay(), value);
+  return arith::MulFOp::create(b, perUnit(op.getDecays(), op.getDecay(), c), value);
+}
+
 Value UnitStageEmitter::emitCompare(Comparison cmp, Value x, Value y) {
   auto predicate = cmp == Comparison::gt ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OGE;
   return arith::CmpFOp::create(b, predicate, x, y);
 }
 
-/// The surrogate derivative at distance u = p - threshold; see #snn.surrogate.
-Value UnitStageEmitter::emitSurrogate(SurrogateAttr surrogate, Value u) {
-  double k = surrogate.getSlope().convertToDouble();
-  Value one = b.f32(1);
-  if (surrogate.getKind() == SurrogateKind::atan) {
-    Value x = arith::MulFOp::create(b, b.f32(3.14159265358979323846 / 2 * k), u);
-    Value square = arith::MulFOp::create(b, x, x);
-    return arith::DivFOp::create(b, b.f32(k / 2), arith::AddFOp::create(b, one, square));
-  }
-  Value magnitude = math::AbsFOp::create(b, u);
-  Value d = arith::AddFOp::create(b, one, arith::MulFOp::create(b, b.f32(k), magnitude));
-  return arith::DivFOp::create(b, one, arith::MulFOp::create(b, d, d));
+/// The surrogate derivative at membrane v; see #snn.surrogate.
+Value UnitStageEmitter::emitSurrogate(NeuronAdjointOp op, Value v, Value threshold) {
+  ScalarMath math{b};
+  return surrogateDerivative(math, op.getSurrogate(), op.getCmp() == Comparison::ge, v, threshold);
 }
 
 UnitStageEmitter::Scalars UnitStageEmitter::emitNeuron(NeuronOp op, unsigned k) {
@@ -122,82 +123,7 @@ UnitStageEmitter::Scalars UnitStageEmitter::emitNeuron(NeuronOp op, unsigned k) 
     fired = early ? reset : emitCompare(op.getCmp(), next, threshold);
   }
   Value spikes = choose(fired, b.f32(op.getGraded().convertToDouble()), zero);
-  return {spikes, next, compared, choose(reset, one, zero)};
-}
-
-UnitStageEmitter::Scalars UnitStageEmitter::emitAdjoint(NeuronAdjointOp op, unsigned k) {
-  Value c = chunk[k], zero = b.f32(0);
-  auto add = [&](Value p, Value q) -> Value { return arith::AddFOp::create(b, p, q); };
-  auto multiply = [&](Value p, Value q) -> Value { return arith::MulFOp::create(b, p, q); };
-  bool listed = bool(getEvents(op.getCompared().getType())), attached = !op.getDetachReset();
-  bool early = op.getOrder() == FireOrder::fire_integrate,
-       same = !early && op.getResetTime() == ResetTime::same_step;
-  bool value = op.getResetKind() == ResetKind::value;
-  bool through = attached && (same || early) && op.getResetKind() != ResetKind::none;
-
-  Value spike, slope; // spike cotangent * graded * surrogate; the reset's slope
-  if (listed) {
-    spike = op.getSpikeCotangent() ? b.load(scratch(op, 0), c) : Value();
-    slope = through ? b.load(scratch(op, 1), c) : Value();
-  } else {
-    Value p = unit(op.getCompared(), k), threshold = perUnit(op.getThresholds(), op.getThreshold(), c);
-    Value surrogate;
-    if (op.getSpikeCotangent() || through)
-      surrogate = emitSurrogate(op.getSurrogate(), arith::SubFOp::create(b, p, threshold));
-    if (op.getSpikeCotangent())
-      spike = multiply(scaled(b, op.getGraded(), unit(op.getSpikeCotangent(), k)), surrogate);
-    if (through)
-      slope =
-          multiply(value ? arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), p).getResult()
-                         : threshold,
-                   surrogate);
-  }
-  Value next = op.getNextCotangent() ? unit(op.getNextCotangent(), k) : Value();
-  Value stopped; // where the reset cuts the state
-  if (value)
-    stopped = arith::CmpFOp::create(b, arith::CmpFPredicate::ONE, unit(op.getFired(), k), zero);
-  auto cut = [&](Value gradient) -> Value {
-    return stopped ? arith::SelectOp::create(b, stopped, zero, gradient).getResult() : gradient;
-  };
-  auto decayed = [&](Value gradient) {
-    return op.getDecays() ? multiply(perUnit(op.getDecays(), op.getDecay(), c), gradient)
-                          : scaled(b, op.getDecay(), gradient);
-  };
-  auto total = [&](Value base, Value term) {
-    return !base ? (term ? term : zero) : term ? add(base, term) : base;
-  };
-  if (early) {
-    Value base = next ? next : zero;
-    Value input = op.getResetScope() == ResetScope::whole_update ? cut(base) : base;
-    Value membrane = total(cut(decayed(base)), spike);
-    if (through)
-      membrane = value ? add(membrane, multiply(decayed(base), slope))
-                       : arith::SubFOp::create(b, membrane, multiply(base, slope)).getResult();
-    return {scaled(b, op.getGain(), input), membrane};
-  }
-  if (same) {
-    Value sum = total(next ? cut(next) : Value(), spike);
-    if (through && next)
-      sum = value ? add(sum, multiply(next, slope))
-                  : arith::SubFOp::create(b, sum, multiply(next, slope)).getResult();
-    return {scaled(b, op.getGain(), sum), decayed(sum)};
-  }
-  Value sum = total(next, spike);
-  Value input = op.getResetScope() == ResetScope::whole_update ? cut(sum) : sum;
-  Value membrane = cut(decayed(sum));
-  if (attached && op.getResetKind() != ResetKind::none) {
-    // The old membrane decided the reset.
-    Value v = unit(op.getPrevious(), k), threshold = perUnit(op.getThresholds(), op.getThreshold(), c);
-    Value surrogate = emitSurrogate(op.getSurrogate(), arith::SubFOp::create(b, v, threshold));
-    if (value)
-      membrane = add(membrane,
-                     multiply(decayed(sum),
-                              multiply(arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), v),
-                                       surrogate)));
-    else
-      membrane = arith::SubFOp::create(b, membrane, multiply(sum, multiply(threshold, surrogate)));
-  }
-  return {scaled(b, op.getGain(), input), membrane};
+  return {spikes, next, compared, choose(reset, one, zero), compared};
 }
 
 //===----------------------------------------------------------------------===//
@@ -230,8 +156,7 @@ static void forOwnEntries(CodeletBuilder &b, FamilyOp family, Value ids, ValueRa
 }
 
 void UnitStageEmitter::emitEntries(NeuronAdjointOp op) {
-  bool through = !op.getDetachReset() && op.getResetKind() != ResetKind::none &&
-                 (op.getOrder() == FireOrder::fire_integrate || op.getResetTime() == ResetTime::same_step);
+  bool through = throughOwnReset(op);
   if (!op.getSpikeCotangent() && !through)
     return;
   const EventStorage list = lowering.events.lookup(op.getCompared());
@@ -246,19 +171,17 @@ void UnitStageEmitter::emitEntries(NeuronAdjointOp op) {
                 [&](Value j, Value c) {
                   Value p = b.load(payload, at(list.payload, {sample, j}));
                   Value threshold = perUnit(op.getThresholds(), op.getThreshold(), c);
-                  Value surrogate = emitSurrogate(op.getSurrogate(), arith::SubFOp::create(b, p, threshold));
+                  Value surrogate = emitSurrogate(op, p, threshold);
                   if (op.getSpikeCotangent()) {
                     Value spike = scaled(b, op.getGraded(), cotangentAt(op.getSpikeCotangent(), j, c));
                     b.store(arith::MulFOp::create(b, spike, surrogate), scratch(op, 0), c);
                   }
-                  if (through) {
-                    bool value = op.getResetKind() == ResetKind::value;
-                    Value step =
-                        value
-                            ? arith::SubFOp::create(b, b.f32(op.getVReset().convertToDouble()), p).getResult()
-                            : threshold;
-                    b.store(arith::MulFOp::create(b, step, surrogate), scratch(op, 1), c);
-                  }
+                  if (!through)
+                    return;
+                  // With a reset of the whole update the step is known where the unit is gone through.
+                  Value step = op.getUpdate() ? Value() : resetStep(op, p, threshold);
+                  b.store(step ? arith::MulFOp::create(b, step, surrogate).getResult() : surrogate,
+                          scratch(op, 1), c);
                 });
 }
 
@@ -310,6 +233,14 @@ void UnitStageEmitter::emitLinear(LinearOp op) {
   current[op.getResult()] = Scalars(sums.begin(), sums.end());
 }
 
+/// How many thresholds a value holds, at most `most` (0: any number).
+static Value spikeCount(ScalarMath &math, Value value, Value threshold, int64_t most) {
+  Value zero = math.constant(0);
+  Value count = math.selectLess(zero, value, math.floor(math.div(value, threshold)), zero);
+  Value limit = math.constant(float(most));
+  return most ? math.selectLess(limit, count, limit, count) : count;
+}
+
 void UnitStageEmitter::emitOp(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op))
     return emitLinear(linear);
@@ -319,7 +250,7 @@ void UnitStageEmitter::emitOp(Operation *op) {
     Scalars values =
         TypeSwitch<Operation *, Scalars>(op)
             .Case([&](NeuronOp neuron) {
-              Scalars all = emitNeuron(neuron, k); // spikes, next, compared, fired
+              Scalars all = emitNeuron(neuron, k); // spikes, next, compared, fired, unreset
               if (Storage compared = lowering.comparedOf.lookup(op); compared.buffer)
                 b.store(all[2], ownArgument(compared, Access::write), at(compared, {sample, chunk[k]}));
               Scalars present{all[0], all[1]};
@@ -327,6 +258,8 @@ void UnitStageEmitter::emitOp(Operation *op) {
                 present.push_back(all[2]);
               if (neuron.getFired())
                 present.push_back(all[3]);
+              if (neuron.getUnreset())
+                present.push_back(all[4]);
               return present;
             })
             .Case([&](NeuronAdjointOp adjoint) { return emitAdjoint(adjoint, k); })
@@ -353,8 +286,13 @@ void UnitStageEmitter::emitOp(Operation *op) {
               Value threshold = thresholds && thresholds.getType() == spike.getValue().getType()
                                     ? unit(thresholds, k)
                                     : perUnit(thresholds, spike.getThreshold(), chunk[k]);
+              if (spike.getMaxSpikes())
+                return Scalars{spikeCount(math, unit(spike.getValue(), k), threshold, *spike.getMaxSpikes())};
               Value fires = emitCompare(spike.getCmp(), unit(spike.getValue(), k), threshold);
               return Scalars{arith::SelectOp::create(b, fires, b.f32(1), b.f32(0))};
+            })
+            .Case([&](ZeroEveryOp every) {
+              return Scalars{arith::SelectOp::create(b, zeroNow(every), b.f32(0), unit(every.getValue(), k))};
             })
             .Case([&](ExpandOp) { return Scalars{b.load(scratch(op, 0), chunk[k])}; })
             .Case([&](BroadcastOp broadcast) {

@@ -94,6 +94,7 @@ void UnitStageEmitter::emit() {
       emitPerUnit();
     if (llvm::any_of(stage.ops, isSampleOp))
       emitSamples();
+    countSteps();
     for (Operation *op : stage.ops) {
       b.setLoc(op->getLoc());
       if (auto grad = dyn_cast<LinearWeightGradOp>(op))
@@ -166,6 +167,37 @@ void UnitStageEmitter::storeTargets(llvm::function_ref<bool(Operation *)> ofSect
           for (auto [c, scalar] : llvm::zip(chunk, current[value]))
             b.store(scalar, ownArgument(target, Access::write),
                     at(target, isPerUnit(op) ? SmallVector<Value>{c} : SmallVector<Value>{sample, c}));
+}
+
+/// Every unit has a counter of the steps until the next one whose number is a multiple of the period: nobody
+/// tells a tile which step it is in.
+Value UnitStageEmitter::zeroNow(ZeroEveryOp op) {
+  int64_t period = op.getSteps();
+  auto [known, isNew] = counters.try_emplace(period);
+  if (isNew) {
+    Storage storage{lowering.ownBuffer(op.getLoc(), lowering.layerOf(stage.unitClass) + ".countdown",
+                                       stage.unitClass, {int64_t(family.getUnits())}, Layout::blocked),
+                    false, 0};
+    storage.buffer.setClear(true);
+    if (lowering.reverse)
+      storage.buffer.setFill(APFloat(float((lowering.phaseSteps - 1) % period)));
+    known->second = storage;
+  }
+  Value countdown = b.load(ownArgument(known->second, Access::update), b.index(0));
+  return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, countdown, b.f32(0));
+}
+
+/// The step is over: counts on.
+void UnitStageEmitter::countSteps() {
+  for (auto &[period, storage] : counters) {
+    Value countdown = ownArgument(storage, Access::update), restart = b.f32(double(period - 1));
+    b.loop(b.index(0), b.index(perTile), [&](Value c) {
+      Value left = b.load(countdown, c);
+      Value done = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, left, b.f32(0));
+      Value less = arith::SubFOp::create(b, left, b.f32(1));
+      b.store(arith::SelectOp::create(b, done, restart, less), countdown, c);
+    });
+  }
 }
 
 void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {

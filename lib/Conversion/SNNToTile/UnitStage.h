@@ -43,12 +43,21 @@ private:
   /// Calls `body` with the units of the tile, at most kUnroll at a time.
   void forUnits(llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
 
-  // Operations of the samples section (UnitOps.cpp).
+  // Operations of the samples section (UnitOps.cpp, AdjointOps.cpp).
   void emitOp(mlir::Operation *op);
   void emitLinear(snn::LinearOp op);
   Scalars emitNeuron(snn::NeuronOp op, unsigned k);
   Scalars emitAdjoint(snn::NeuronAdjointOp op, unsigned k);
-  mlir::Value emitSurrogate(snn::SurrogateAttr surrogate, mlir::Value distance);
+  mlir::Value emitSurrogate(snn::NeuronAdjointOp op, mlir::Value v, mlir::Value threshold);
+  mlir::Value emitPenalty(snn::NeuronAdjointOp op);
+  static bool throughOwnReset(snn::NeuronAdjointOp op);
+  mlir::Value resetStep(snn::NeuronAdjointOp op, mlir::Value p, mlir::Value threshold);
+  mlir::Value graded(snn::NeuronAdjointOp op, mlir::Value value);
+  mlir::Value gained(snn::NeuronAdjointOp op, mlir::Value value);
+  mlir::Value decayedBy(snn::NeuronAdjointOp op, mlir::Value value, mlir::Value c);
+  /// Whether this is a step in which the operation gives zero.
+  mlir::Value zeroNow(snn::ZeroEveryOp op);
+  void countSteps();
   mlir::Value emitCompare(snn::Comparison cmp, mlir::Value a, mlir::Value b);
   mlir::Value emitDropout(snn::DropoutOp op, unsigned k);
   /// What an adjoint takes from its list entries: per unit, filled before the units are gone through.
@@ -73,6 +82,7 @@ private:
   CodeletBuilder b;
   int64_t perTile, batch = 0;
   mlir::Value row, sample;
+  llvm::MapVector<int64_t, Storage> counters;   // by period: steps to go until the next zero, per unit
   Scalars chunk;                                // the units that are in registers
   llvm::DenseMap<mlir::Value, Scalars> current; // computed in this stage
   llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value>

@@ -129,7 +129,11 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
         "--host-cpu", default="native", choices=("native", "x86-64-v3", "x86-64-v4"), help="code for (default: native)"
     )
     group.add_argument("--dump-phases", metavar="DIR", help="write the IR after every phase there")
-    group.add_argument("--rotate", action=Later, nargs="?")
+    group.add_argument(
+        "--rotate",
+        action="store_true",
+        help="let the first-come order of event lists start at another neuron in every step and sample",
+    )
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
@@ -174,7 +178,7 @@ def events(options: argparse.Namespace) -> Events:
             f"--second-threshold={near:g}:{options.second_threshold.last:g} changes over the epochs of 'train'; "
             f"'{options.verb}' makes one program: give one share"
         )
-    return Events(shares, near, dict(options.input_capacity))
+    return Events(shares, near, dict(options.input_capacity), rotate=options.rotate)
 
 
 def compile_settings(options: argparse.Namespace) -> dict:

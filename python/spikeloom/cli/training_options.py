@@ -9,7 +9,7 @@ import argparse
 from ..errors import UsageError
 from ..options import LOSSES, READOUTS, SGD, SURROGATES, Adam, AdamW, Optimizer, Training, check_surrogate
 from ..schedules import RateSchedule, parse_rate_schedule
-from .values import number, pair_of_numbers
+from .values import number, pair_of_numbers, penalty, positive
 
 OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
 # Which optimisers have which settings.
@@ -45,9 +45,34 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="ON,OFF",
         help="what mse wants of the labelled unit and of the others; mse_count: as shares of the steps (default: 1,0)",
     )
-    surrogates = ", ".join(f"{kind}:{slope:g}" for kind, slope in SURROGATES.items())
-    group.add_argument("--surrogate", metavar="KIND:SLOPE", help=f"{surrogates} (default: fast_sigmoid:25)")
+    surrogates = ", ".join(check_surrogate(kind) for kind in SURROGATES)
+    group.add_argument(
+        "--surrogate",
+        metavar="KIND[:PARAMETER…]",
+        help=f"with usual parameters: {surrogates} (default: fast_sigmoid:25)",
+    )
     group.add_argument("--detach-reset", choices=("true", "false"), default="true", help="(default: true)")
+    group.add_argument(
+        "--rate-penalty",
+        type=penalty,
+        metavar="WEIGHT:RATE",
+        help="add WEIGHT * max(0, share - RATE)² to the loss, the share of a hidden layer that fires in a step of a "
+        "sample, before its list is cut",
+    )
+    group.add_argument(
+        "--overflow-penalty",
+        type=number,
+        default=0.0,
+        metavar="WEIGHT",
+        help="the same above 0.9 of every list's capacity, so that layers learn not to overflow",
+    )
+    group.add_argument(
+        "--truncate",
+        type=positive,
+        default=0,
+        metavar="STEPS",
+        help="truncated backpropagation: states are detached before every so many steps (default: never)",
+    )
     _add_optimizer(parser)
 
 
@@ -109,6 +134,9 @@ def training(options: argparse.Namespace) -> Training:
         options.detach_reset == "true",
         options.targets,
         options.clip_gradients,
+        options.rate_penalty,
+        options.overflow_penalty,
+        options.truncate,
     )
 
 

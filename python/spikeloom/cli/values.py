@@ -104,6 +104,15 @@ def length(text: str) -> tuple[str, int]:
     return name, positive(count)
 
 
+def penalty(text: str) -> tuple[float, float]:
+    """Parse `WEIGHT:RATE`, a positive weight and a share."""
+    weight, _, rate = text.partition(":")
+    values = number(weight), number(rate)
+    if values[0] <= 0 or not 0 <= values[1] <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not WEIGHT:RATE with a positive weight and a rate in [0, 1]")
+    return values
+
+
 def pair_of_numbers(text: str) -> tuple[float, float]:
     """Parse `A,B`."""
     first, comma, second = text.partition(",")

@@ -191,22 +191,12 @@ class OpWriter:
         return f"snn.spike {self.use(value)}{more}{_attributes(attrs)} : {row}"
 
     def _count(self, op: Op, operand: str, row: str) -> str:
-        parameter, value = op.params.get("threshold"), operand
-        if parameter is not None:
-            threshold = self.fresh()
-            self.line([threshold], f"snn.broadcast {self._spread(parameter, 1)} -> {row}", op.source)
-        elif op.attrs["threshold"] != 1:
-            threshold = self._constant(number(op.attrs["threshold"]), row, op)
-        if parameter is not None or op.attrs["threshold"] != 1:
-            value = self.fresh()
-            self.line([value], f"arith.divf {operand}, {threshold} : {row}", op.source)
-        whole, zero = self.fresh(), self._constant(number(0.0), row, op)
-        self.line([whole], f"math.floor {value} : {row}", op.source)
-        if not op.attrs["max_spikes"]:
-            return f"arith.maximumf {whole}, {zero} : {row}"
-        least, limit = self.fresh(), self._constant(number(op.attrs["max_spikes"]), row, op)
-        self.line([least], f"arith.maximumf {whole}, {zero} : {row}", op.source)
-        return f"arith.minimumf {least}, {limit} : {row}"
+        parameter = op.params.get("threshold")
+        attrs = [f"max_spikes = {int(op.attrs['max_spikes'])} : i64"]
+        if parameter is None and op.attrs["threshold"] != 1:
+            attrs.append(f"threshold = {number(op.attrs['threshold'])} : f32")
+        more = f" threshold({self._spread(parameter, 1)})" if parameter is not None else ""
+        return f"snn.spike {operand}{more} {{{', '.join(attrs)}}} : {row}"
 
     def _sign(self, op: Op, operand: str, row: str) -> str:
         one, zero, minus = (self._constant(c, row, op) for c in ("1.000000e+00", "0.000000e+00", "-1.000000e+00"))

@@ -19,3 +19,24 @@ func.func @steps(%p: tensor<8x12xf32>, %g: tensor<8x12xf32>, %b: tensor<8xf32>, 
   %p2, %m2, %v2 = snn.adam %p1, %g, %g, %g, %h scale(%factor : tensor<f32>) {clip = 0.5 : f32, decay = #snn.weight_decay<decoupled>} : tensor<8x12xf32>, tensor<4xf32>
   return
 }
+
+// CHECK-LABEL: func.func @neurons
+func.func @neurons(%x: tensor<4x8xf32>, %v: tensor<4x8xf32>, %w: tensor<4xf32>) {
+  // CHECK: snn.neuron %{{.*}}, %{{.*}} weights(%{{.*}} : tensor<4xf32>) {penalties = array<f32: 1.000000e+00, 2.000000e+00>, rotate, surrogate = #snn.surrogate<straight_through>}
+  // CHECK-SAME: compared(tensor<4x8xf32, #snn.events<capacity = 2>>) unreset(tensor<4x8xf32>)
+  %s, %n, %p, %m = snn.neuron %x, %v weights(%w : tensor<4xf32>) {penalties = array<f32: 1.0, 2.0>, rotate, surrogate = #snn.surrogate<straight_through>}
+      : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32, #snn.events<capacity = 2>>, tensor<4x8xf32> compared(tensor<4x8xf32, #snn.events<capacity = 2>>) unreset(tensor<4x8xf32>)
+  // CHECK: snn.neuron_adjoint next(%{{.*}}) compared(%{{.*}}) fired(%{{.*}}) update(%{{.*}}) unreset(%{{.*}}) weights(%{{.*}}) {{.*}} -> tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>
+  %gx, %gv, %gt = snn.neuron_adjoint next(%x : tensor<4x8xf32>) compared(%p : tensor<4x8xf32, #snn.events<capacity = 2>>) fired(%n : tensor<4x8xf32>)
+      update(%n : tensor<4x8xf32>) unreset(%m : tensor<4x8xf32>) weights(%w : tensor<4xf32>) {penalties = array<f32: 1.0, 2.0>, surrogate = #snn.surrogate<leaky, 0.5, 2.0>}
+      -> tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>
+  // CHECK: snn.spike %{{.*}} {max_spikes = 3 : i64} : tensor<4x8xf32>
+  %k = snn.spike %gx {max_spikes = 3 : i64} : tensor<4x8xf32>
+  // CHECK: snn.detach_every %{{.*}} {steps = 4 : i64} : tensor<4x8xf32>
+  %d = snn.detach_every %k {steps = 4 : i64} : tensor<4x8xf32>
+  // CHECK: snn.zero_every %{{.*}} {steps = 4 : i64} : tensor<4x8xf32>
+  %z = snn.zero_every %d {steps = 4 : i64} : tensor<4x8xf32>
+  // CHECK: snn.compress %{{.*}} {rotate} : tensor<4x8xf32> -> tensor<4x8xf32, #snn.events<capacity = 2>>
+  %e = snn.compress %z {rotate} : tensor<4x8xf32> -> tensor<4x8xf32, #snn.events<capacity = 2>>
+  return
+}

@@ -2,6 +2,7 @@
 // The adjoint of every differentiable snn operation.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include "spikeloom/Dialect/SNN/IR/Surrogates.h"
 
 using namespace mlir;
 using namespace spikeloom::snn;
@@ -70,27 +71,46 @@ static void addDecay(AdjointContext &context, NeuronOp neuron, Value update) {
   addPerUnit(context, loc, neuron.getDecays(), arith::MulFOp::create(builder, loc, update, old));
 }
 
+bool NeuronOp::needsFired(bool trainsThreshold) {
+  return getResetKind() == ResetKind::value || (trainsThreshold && getResetKind() == ResetKind::subtract);
+}
+
+/// What a reset of the whole update replaced, computed again.
+static Value replacedUpdate(AdjointContext &context, NeuronOp neuron, Value decays) {
+  if (neuron.getResetScope() != ResetScope::whole_update || neuron.getDetachReset())
+    return Value();
+  return IntegratorOp::create(context.builder(), neuron.getLoc(), context.taped(neuron.getInput()),
+                              context.taped(neuron.getMembrane()), decays, neuron.getDecayAttr(),
+                              neuron.getGainAttr(), neuron.getLeakAttr());
+}
+
 LogicalResult NeuronOp::buildAdjoint(AdjointContext &context) {
   Value spikes = context.cotangent(getSpikes()), next = context.cotangent(getNext());
   OpBuilder &builder = context.builder();
   bool delayed = getOrder() == FireOrder::integrate_fire && getResetTime() == ResetTime::delayed;
   bool resets = getResetKind() != ResetKind::none;
-  if (getThresholds() && context.needs(getThresholds()))
-    return emitOpError(
-        "has no adjoint for a threshold that trains; exclude it from the trainable parameters");
-  Value fired = getResetKind() == ResetKind::value ? context.taped(getFired()) : Value();
+  bool trainsThreshold = getThresholds() && context.needs(getThresholds());
+  if (!spikes && !next)
+    return success();
+  Value fired = needsFired(trainsThreshold) ? context.taped(getFired()) : Value();
   Value previous = delayed && resets && !getDetachReset() ? context.taped(getMembrane()) : Value();
+  Value unreset = getPenalties() ? context.taped(getUnreset()) : Value();
+  Value weights = getPenalties() ? context.taped(getWeights()) : Value();
   Value decays = getDecays() ? context.taped(getDecays()) : Value();
   Value thresholds = getThresholds() ? context.taped(getThresholds()) : Value();
   auto adjoint = NeuronAdjointOp::create(
-      builder, getLoc(), getInput().getType(), getMembrane().getType(), spikes, next,
-      context.taped(getCompared()), fired, previous, decays, thresholds, getOrderAttr(), getResetTimeAttr(),
-      getResetKindAttr(), getResetScopeAttr(), getCmpAttr(), getDecayAttr(), getGainAttr(),
-      getThresholdAttr(), getVResetAttr(), getGradedAttr(), getSurrogateOrDefault(), getDetachResetAttr());
+      builder, getLoc(), getInput().getType(), getMembrane().getType(),
+      trainsThreshold ? getMembrane().getType() : Type(), spikes, next, context.taped(getCompared()), fired,
+      previous, replacedUpdate(context, *this, decays), unreset, weights, decays, thresholds, getOrderAttr(),
+      getResetTimeAttr(), getResetKindAttr(), getResetScopeAttr(), getCmpAttr(), getDecayAttr(),
+      getGainAttr(), getThresholdAttr(), getVResetAttr(), getGradedAttr(), getSurrogateOrDefault(),
+      getDetachResetAttr(), getPenaltiesAttr());
   if (Attribute layer = (*this)->getAttr(kLayerAttr))
     adjoint->setAttr(kLayerAttr, layer);
   context.add(getInput(), adjoint.getInputCotangent());
   context.add(getMembrane(), adjoint.getMembraneCotangent());
+  if (trainsThreshold)
+    addPerUnit(context, getLoc(), getThresholds(), adjoint.getThresholdCotangent());
   if (getDecays() && context.needs(getDecays())) {
     if (getGain().isZero())
       return emitOpError("has no adjoint for a decay that trains while attribute 'gain' is 0");
@@ -128,22 +148,30 @@ LogicalResult SpikeOp::buildAdjoint(AdjointContext &context) {
   OpBuilder &builder = context.builder();
   Value thresholds = getThresholds() ? context.taped(getThresholds()) : Value();
   Value compared = context.taped(getValue());
+  SurrogateAttr surrogate = getSurrogate()
+                                ? *getSurrogate()
+                                : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, {25.0});
   // A threshold of the value's own shape is no per-unit operand of a neuron: compare the difference with
   // zero.
   FloatAttr threshold = getThresholdAttr();
   if (thresholds && thresholds.getType() == compared.getType()) {
+    if (readsThreshold(surrogate.getKind()))
+      return emitOpError("surrogate '")
+             << stringifySurrogateKind(surrogate.getKind())
+             << "' depends on the threshold itself, which must have shape [N] or [] then, "
+                "found "
+             << thresholds.getType();
     compared = arith::SubFOp::create(builder, getLoc(), compared, thresholds);
     thresholds = Value();
     threshold = builder.getF32FloatAttr(0.0f);
   }
-  SurrogateAttr surrogate =
-      getSurrogate() ? *getSurrogate() : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, 25.0);
   // A neuron that integrates nothing and keeps nothing: its input cotangent is the surrogate's.
   auto adjoint = NeuronAdjointOp::create(
-      builder, getLoc(), getValue().getType(), getValue().getType(), context.cotangent(getSpikes()), Value(),
-      compared, Value(), Value(), Value(), thresholds, FireOrderAttr(), ResetTimeAttr(),
-      ResetKindAttr::get(getContext(), ResetKind::none), ResetScopeAttr(), getCmpAttr(), FloatAttr(),
-      FloatAttr(), threshold, FloatAttr(), FloatAttr(), surrogate, BoolAttr());
+      builder, getLoc(), getValue().getType(), getValue().getType(), Type(), context.cotangent(getSpikes()),
+      Value(), compared, Value(), Value(), Value(), Value(), Value(), Value(), thresholds, FireOrderAttr(),
+      ResetTimeAttr(), ResetKindAttr::get(getContext(), ResetKind::none), ResetScopeAttr(), getCmpAttr(),
+      FloatAttr(), FloatAttr(), threshold, FloatAttr(), FloatAttr(), surrogate, BoolAttr(),
+      DenseF32ArrayAttr());
   context.add(getValue(), adjoint.getInputCotangent());
   if (getThresholds() && context.needs(getThresholds())) {
     Value negative = arith::NegFOp::create(builder, getLoc(), adjoint.getInputCotangent());
@@ -176,6 +204,39 @@ LogicalResult BroadcastOp::buildAdjoint(AdjointContext &context) {
   if (cast<RankedTensorType>(getInput().getType()).getRank() > 1)
     return emitOpError("has no adjoint for an input of shape [B, 1]");
   addPerUnit(context, getLoc(), getInput(), context.cotangent(getResult()));
+  return success();
+}
+
+/// `cotangent`, zero every `steps` steps. The cotangent of a list is made anew from what it comes from: it is
+/// a sum of products with what is zero then.
+static FailureOr<Value> zeroEvery(OpBuilder &builder, DetachEveryOp op, Value cotangent) {
+  if (!getEvents(cotangent.getType()))
+    return Value(ZeroEveryOp::create(builder, op.getLoc(), cotangent, op.getStepsAttr()));
+  if (auto grad = cotangent.getDefiningOp<LinearInputGradOp>()) {
+    FailureOr<Value> zeroed = zeroEvery(builder, op, grad.getGradient());
+    return Value(LinearInputGradOp::create(builder, grad.getLoc(), grad.getType(), *zeroed, grad.getWeight(),
+                                           grad.getSupport(), grad.getPlacementAttr()));
+  }
+  if (auto restrict = cotangent.getDefiningOp<RestrictOp>()) {
+    FailureOr<Value> zeroed = zeroEvery(builder, op, restrict.getInput());
+    return Value(
+        RestrictOp::create(builder, restrict.getLoc(), restrict.getType(), *zeroed, restrict.getLike()));
+  }
+  if (auto sum = cotangent.getDefiningOp<AccumulateOp>()) {
+    FailureOr<Value> lhs = zeroEvery(builder, op, sum.getLhs()), rhs = zeroEvery(builder, op, sum.getRhs());
+    if (succeeded(lhs) && succeeded(rhs))
+      return Value(AccumulateOp::create(builder, sum.getLoc(), sum.getType(), *lhs, *rhs));
+  }
+  return op.emitOpError("cannot cut the cotangent of a list that comes from elsewhere than synapses");
+}
+
+LogicalResult DetachEveryOp::buildAdjoint(AdjointContext &context) {
+  if (!context.needs(getValue()))
+    return success();
+  FailureOr<Value> zeroed = zeroEvery(context.builder(), *this, context.cotangent(getResult()));
+  if (failed(zeroed))
+    return failure();
+  context.add(getValue(), *zeroed);
   return success();
 }
 

@@ -13,14 +13,24 @@ using namespace spikeloom::snn;
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.cpp.inc"
 #include "spikeloom/Dialect/SNN/IR/SNNEnums.cpp.inc"
 
-static ParseResult parseSlope(AsmParser &parser, FailureOr<APFloat> &slope) {
-  double value;
-  if (parser.parseFloat(value))
-    return failure();
-  slope.emplace(value);
+/// `, 1.0, 2.0`: numbers after something else.
+static ParseResult parseNumbers(AsmParser &parser, DenseF64ArrayAttr &numbers) {
+  SmallVector<double> values;
+  while (succeeded(parser.parseOptionalComma())) {
+    double value;
+    if (parser.parseFloat(value))
+      return failure();
+    values.push_back(value);
+  }
+  numbers = DenseF64ArrayAttr::get(parser.getContext(), values);
   return success();
 }
-static void printSlope(AsmPrinter &printer, const APFloat &slope) { printer.printFloat(slope); }
+static void printNumbers(AsmPrinter &printer, DenseF64ArrayAttr numbers) {
+  for (double number : numbers.asArrayRef()) {
+    printer << ", ";
+    printer.printFloat(APFloat(number));
+  }
+}
 
 #define GET_ATTRDEF_CLASSES
 #include "spikeloom/Dialect/SNN/IR/SNNAttributes.cpp.inc"
@@ -51,13 +61,6 @@ LogicalResult EventsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementTy
   if (!ShapedType::isDynamic(shape.back()) && getCapacity() > shape.back())
     return emitError() << "attribute 'capacity' is " << getCapacity() << ", more than the " << shape.back()
                        << " units of a row";
-  return success();
-}
-
-LogicalResult SurrogateAttr::verify(function_ref<InFlightDiagnostic()> emitError, SurrogateKind,
-                                    APFloat slope) {
-  if (slope.isNegative() || slope.isZero() || !slope.isFinite())
-    return emitError() << "the slope of a surrogate must be positive, found " << slope.convertToDouble();
   return success();
 }
 

@@ -118,7 +118,27 @@ LogicalResult BatchSumOp::verify() {
 
 SurrogateAttr NeuronOp::getSurrogateOrDefault() {
   return getSurrogate() ? *getSurrogate()
-                        : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, 25.0);
+                        : SurrogateAttr::get(getContext(), SurrogateKind::fast_sigmoid, {25.0});
+}
+
+/// Pairs of a factor and a limit, for neurons that make lists and know the weights of their samples.
+static LogicalResult verifyPenalties(Operation *op, std::optional<ArrayRef<float>> penalties, bool lists,
+                                     Value weights, Value unreset, ArrayRef<int64_t> shape) {
+  if (unreset &&
+      (failed(checkShape(op, "unreset", unreset, shape)) || failed(checkDense(op, "unreset", unreset))))
+    return failure();
+  if (weights && failed(checkShape(op, "weights", weights, {shape[0]})))
+    return failure();
+  if (!penalties)
+    return success();
+  if (penalties->empty() || penalties->size() % 2 != 0)
+    return op->emitOpError("attribute 'penalties' must hold pairs of a factor and a limit, found ")
+           << penalties->size() << " numbers";
+  if (!lists)
+    return op->emitOpError("attribute 'penalties' needs event tensors: their lists count what fires");
+  if (!weights)
+    return op->emitOpError("attribute 'penalties' needs the weights of the samples: weights(...)");
+  return success();
 }
 
 LogicalResult NeuronOp::verify() {
@@ -141,6 +161,10 @@ LogicalResult NeuronOp::verify() {
     if (failed(checkShape(*this, "fired", fired, shape)) || failed(checkDense(*this, "fired", fired)))
       return failure();
   EventsAttr events = getEvents(getSpikes().getType());
+  if (failed(verifyPenalties(*this, getPenalties(), bool(events), getWeights(), getUnreset(), shape)))
+    return failure();
+  if (getRotate() && !events)
+    return emitOpError("attribute 'rotate' needs spikes that are an event tensor");
   if (getNear() && !events)
     return emitOpError("attribute 'near' needs spikes that are an event tensor");
   if (events && events.getBinary() && !getGraded().isExactlyValue(1.0))
@@ -152,10 +176,6 @@ LogicalResult NeuronOp::verify() {
     return emitOpError(
         "attribute 'reset_scope' = whole_update is defined only for a delayed reset to a value "
         "(reset_kind = value, reset_time = delayed)");
-  if (getResetScope() == ResetScope::whole_update && !getDetachReset())
-    return emitOpError(
-        "attribute 'detach_reset' = false has no derivative here for 'reset_scope' = whole_update; "
-        "set detach_reset = true");
   if (getOrder() == FireOrder::fire_integrate && getResetTime() == ResetTime::delayed)
     return emitOpError(
         "attribute 'reset_time' = delayed has no meaning with order = fire_integrate, which fires "
@@ -171,6 +191,8 @@ LogicalResult NeuronAdjointOp::verify() {
                              {"cotangent of the new membrane", getNextCotangent()},
                              {"fired", getFired()},
                              {"previous", getPrevious()},
+                             {"update", getUpdate()},
+                             {"threshold cotangent", getThresholdCotangent()},
                              {"input cotangent", getInputCotangent()},
                              {"membrane cotangent", getMembraneCotangent()}})
     if (value && failed(checkShape(*this, what, value, shape)))
@@ -183,6 +205,17 @@ LogicalResult NeuronAdjointOp::verify() {
     return emitOpError(
         "attribute 'reset_kind' = value needs the operand 'fired': the reset stops the gradient "
         "where the neuron fired");
+  if (failed(verifyPenalties(*this, getPenalties(), bool(getEvents(getCompared().getType())), getWeights(),
+                             getUnreset(), shape)))
+    return failure();
+  if (getPenalties() && !getUnreset())
+    return emitOpError("attribute 'penalties' needs the operand 'unreset', the membranes of all neurons");
+  if (getThresholdCotangent() && getResetKind() == ResetKind::subtract && !getFired())
+    return emitOpError(
+        "the cotangent of the threshold needs the operand 'fired' where the reset subtracts it");
+  if (getResetScope() == ResetScope::whole_update && !getDetachReset() && !getUpdate())
+    return emitOpError("attribute 'detach_reset' = false with 'reset_scope' = whole_update needs the operand "
+                       "'update', what the reset replaced");
   if (getOrder() == FireOrder::integrate_fire && getResetTime() == ResetTime::delayed &&
       getResetKind() != ResetKind::none && !getDetachReset() && !getPrevious())
     return emitOpError(
@@ -202,6 +235,9 @@ LogicalResult IntegratorOp::verify() {
 }
 
 LogicalResult SpikeOp::verify() {
+  if (getMaxSpikes() && int64_t(*getMaxSpikes()) < 0)
+    return emitOpError("attribute 'max_spikes' must be at least 1, or 0 for any number, found ")
+           << int64_t(*getMaxSpikes());
   if (failed(checkDense(*this, "value", getValue())) || failed(checkDense(*this, "result", getSpikes())))
     return failure();
   if (Value threshold = getThresholds())

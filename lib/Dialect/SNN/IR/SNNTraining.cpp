@@ -46,6 +46,8 @@ LogicalResult GradientOp::verify() {
   return success();
 }
 
+LogicalResult ZeroEveryOp::verify() { return checkDense(*this, "value", getValue()); }
+
 /// A limit on gradients: positive.
 static LogicalResult checkLimit(Operation *op, StringRef what, APFloat limit) {
   if (limit.isFinite() && limit > APFloat(0.0f))

@@ -4,23 +4,32 @@
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
 #include "spikeloom/Dialect/SNN/Interpreter/Interpreter.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <algorithm>
 
 using namespace mlir;
 using namespace spikeloom::snn;
 
 std::vector<EventRow> spikeloom::snn::makeLists(const Tensor &spikes, int64_t capacity,
-                                                llvm::function_ref<bool(int64_t, int64_t)> isNear) {
+                                                llvm::function_ref<bool(int64_t, int64_t)> isNear,
+                                                llvm::function_ref<int64_t(int64_t)> firstOf) {
   std::vector<EventRow> rows(spikes.numRows());
+  int64_t units = spikes.units();
   for (int64_t r = 0; r < spikes.numRows(); ++r) {
     const float *values = spikes.row(r);
+    int64_t first = firstOf(r);
     EventRow &row = rows[r];
-    for (int64_t i = 0; i < spikes.units(); ++i)
-      if (values[i] != 0.0f && ++row.fired <= capacity)
-        row.ids.push_back(int32_t(i));
+    // Takes what comes first, then puts it in ascending order.
+    auto take = [&](auto wanted) {
+      int64_t begin = int64_t(row.ids.size());
+      for (int64_t k = 0; k < units; ++k)
+        if (int64_t i = (first + k) % units; wanted(i) && int64_t(row.ids.size()) < capacity)
+          row.ids.push_back(int32_t(i));
+      std::sort(row.ids.begin() + begin, row.ids.end());
+    };
+    row.fired = int32_t(std::count_if(values, values + units, [](float value) { return value != 0.0f; }));
+    take([&](int64_t i) { return values[i] != 0.0f; });
     row.spikes = int32_t(row.ids.size());
-    for (int64_t i = 0; i < spikes.units() && int64_t(row.ids.size()) < capacity; ++i)
-      if (values[i] == 0.0f && isNear(r, i))
-        row.ids.push_back(int32_t(i));
+    take([&](int64_t i) { return values[i] == 0.0f && isNear(r, i); });
   }
   return rows;
 }
@@ -49,8 +58,10 @@ LogicalResult Interpreter::evaluateEvents(Operation *op) {
       .Case([&](CompressOp compress) {
         EventsAttr events = getEvents(compress.getResult().getType());
         const Tensor &input = valueOf(compress.getInput());
-        Tensor result =
-            restrictTo(input, makeLists(input, events.getCapacity(), [](int64_t, int64_t) { return false; }));
+        Tensor result = restrictTo(
+            input, makeLists(
+                       input, events.getCapacity(), [](int64_t, int64_t) { return false; },
+                       [&](int64_t row) { return firstUnit(compress.getRotate(), row, input.units()); }));
         if (events.getBinary())
           for (float &value : result.data)
             value = value != 0.0f;

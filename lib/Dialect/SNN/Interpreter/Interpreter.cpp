@@ -113,6 +113,7 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
     values[argument] = values.lookup(init);
   for (int64_t i = 0; i < steps; ++i) {
     int64_t t = scan.getReverse() ? steps - 1 - i : i;
+    currentStep = t;
     for (auto [argument, sequence] : llvm::zip(scan.getStepArgs(), scan.getSequences()))
       set(argument, sliceOf(valueOf(sequence), t));
     if (failed(evaluateBlock(scan.getBody().front())))
@@ -132,6 +133,7 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
     for (auto [argument, value] : llvm::zip(scan.getStateArgs(), next))
       values[argument] = value;
   }
+  currentStep = 0;
   for (auto [result, tensor] : llvm::zip(scan.getStacked(), stacked))
     set(result, std::move(tensor));
   for (auto [result, argument] : llvm::zip(scan.getFinals(), scan.getStateArgs()))

@@ -2,6 +2,7 @@
 // Neurons, their adjoint, integrators. Written one rounding at a time, as the op descriptions state.
 #include "Lists.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include "spikeloom/Dialect/SNN/IR/Surrogates.h"
 #include "spikeloom/Dialect/SNN/Interpreter/Interpreter.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
@@ -40,15 +41,9 @@ static float integrate(float decay, float gain, float leak, float input, float s
   return sum + rest * leak;
 }
 
-static float surrogate(SurrogateAttr attribute, float u) {
-  double slope = attribute.getSlope().convertToDouble();
-  if (attribute.getKind() == SurrogateKind::atan) {
-    float z = float(3.14159265358979323846 / 2 * slope) * u;
-    float square = z * z;
-    return float(slope / 2) / (1.0f + square);
-  }
-  float q = 1.0f + float(slope) * std::fabs(u);
-  return 1.0f / (q * q);
+static float surrogate(SurrogateAttr attribute, Comparison cmp, float v, float threshold) {
+  spikeloom::FloatOps math;
+  return surrogateDerivative(math, attribute, cmp == Comparison::ge, v, threshold);
 }
 
 namespace {
@@ -88,14 +83,14 @@ static Step stepOf(NeuronOp op, float x, float v, float decay, float threshold) 
 
 namespace {
 struct NeuronResults {
-  Tensor spikes, next, compared, fired;
+  Tensor spikes, next, compared, fired, unreset;
 };
 } // namespace
 
 static NeuronResults neuron(NeuronOp op, const Tensor &input, const Tensor &membrane, PerUnit decays,
-                            PerUnit thresholds) {
+                            PerUnit thresholds, llvm::function_ref<int64_t(int64_t)> firstOf) {
   Tensor zero(input.shape);
-  NeuronResults results{zero, zero, zero, zero};
+  NeuronResults results{zero, zero, zero, zero, zero};
   Tensor fired = zero;
   int64_t units = input.units();
   float graded = op.getGraded().convertToFloat();
@@ -107,6 +102,7 @@ static NeuronResults neuron(NeuronOp op, const Tensor &input, const Tensor &memb
     results.fired.data[i] = step.reset ? 1.0f : 0.0f;
     fired.data[i] = step.fired ? 1.0f : 0.0f;
   }
+  results.unreset = results.compared;
   EventsAttr events = getEvents(op.getSpikes().getType());
   if (!events)
     return results;
@@ -117,54 +113,119 @@ static NeuronResults neuron(NeuronOp op, const Tensor &input, const Tensor &memb
     int64_t i = row * units + unit;
     return results.compared.data[i] > near * thresholds.at(i, units);
   };
-  std::vector<EventRow> rows = makeLists(fired, events.getCapacity(), isNear);
+  std::vector<EventRow> rows = makeLists(fired, events.getCapacity(), isNear, firstOf);
   results.spikes = restrictTo(results.spikes, rows);
   results.compared = restrictTo(results.compared, rows);
   return results;
 }
 
-static std::pair<Tensor, Tensor> neuronAdjoint(NeuronAdjointOp op, const Tensor *spikes, const Tensor *next,
-                                               const Tensor &compared, const Tensor *fired,
-                                               const Tensor *previous, PerUnit decays, PerUnit thresholds) {
-  Tensor input(compared.shape), membrane(compared.shape);
-  int64_t units = compared.units();
+namespace {
+/// What the adjoint of a neuron reads and gives; operands that are not there are null.
+struct NeuronAdjoint {
+  NeuronAdjointOp op;
+  const Tensor *spikes, *next, *compared, *fired, *previous, *update, *unreset, *weights;
+  PerUnit decays, thresholds;
+  Tensor input, membrane, threshold;
+
+  void run();
+
+private:
+  float surrogateAt(float p, float theta) { return surrogate(op.getSurrogate(), op.getCmp(), p, theta); }
+  /// What every neuron of a row gets from the penalties, before its surrogate.
+  float penalty(int64_t row);
+  void runUnit(int64_t i, bool listed, float penalised);
+};
+} // namespace
+
+float NeuronAdjoint::penalty(int64_t row) {
+  ArrayRef<float> penalties = *op.getPenalties();
+  float sum = 0.0f, fires = float(compared->rows[row].fired);
+  for (size_t k = 0; k < penalties.size(); k += 2) {
+    float over = fires - penalties[k + 1], term = penalties[k] * (over > 0.0f ? over : 0.0f);
+    sum = k == 0 ? term : sum + term;
+  }
+  return weights->data[row] * sum;
+}
+
+void NeuronAdjoint::runUnit(int64_t i, bool listed, float penalised) {
+  int64_t units = compared->units();
   float graded = op.getGraded().convertToFloat(), gain = op.getGain().convertToFloat();
   float resetTo = op.getVReset().convertToFloat();
   bool early = op.getOrder() == FireOrder::fire_integrate;
   bool same = !early && op.getResetTime() == ResetTime::same_step;
   bool value = op.getResetKind() == ResetKind::value, whole = op.getResetScope() == ResetScope::whole_update;
+  bool subtract = op.getResetKind() == ResetKind::subtract;
   bool attached = !op.getDetachReset() && op.getResetKind() != ResetKind::none;
-  std::vector<char> listed = supportOf(compared);
-  for (int64_t i = 0; i < compared.elements(); ++i) {
-    float decay = decays.at(i, units), threshold = thresholds.at(i, units);
-    auto slopeAt = [&](float p) { return surrogate(op.getSurrogate(), p - threshold); };
-    auto resetSlope = [&](float p) { return (value ? resetTo - p : threshold) * slopeAt(p); };
-    float p = compared.data[i];
-    float c = spikes && listed[i] ? scaled(graded, spikes->data[i]) * slopeAt(p) : 0.0f;
-    bool cut = value && fired->data[i] != 0.0f;
-    auto withSpikes = [&](float sum) { return spikes ? sum + c : sum; };
-    auto withReset = [&](float sum, float gradient, float slope) {
-      return value ? sum + gradient * slope : sum - gradient * slope;
-    };
-    if (early) {
-      float g = next ? next->data[i] : 0.0f;
-      input.data[i] = scaled(gain, whole && cut ? 0.0f : g);
-      float result = withSpikes(cut ? 0.0f : scaled(decay, g));
-      if (attached)
-        result = withReset(result, value ? scaled(decay, g) : g, listed[i] ? resetSlope(p) : 0.0f);
-      membrane.data[i] = result;
-      continue;
-    }
-    float sum = next ? withSpikes(same && cut ? 0.0f : next->data[i]) : c;
-    if (same && attached && next)
-      sum = withReset(sum, next->data[i], listed[i] ? resetSlope(p) : 0.0f);
-    input.data[i] = scaled(gain, !same && whole && cut ? 0.0f : sum);
-    float decayed = scaled(decay, sum), result = !same && cut ? 0.0f : decayed;
-    if (!same && attached)
-      result = withReset(result, value ? decayed : sum, resetSlope(previous->data[i]));
-    membrane.data[i] = result;
+  float decay = decays.at(i, units), theta = thresholds.at(i, units), p = compared->data[i];
+  // The slope of the reset that the membrane p decided.
+  auto resetSlope = [&](float p) {
+    float step = whole ? (attached ? resetTo - update->data[i] : 0.0f) : value ? resetTo - p : theta;
+    return step * surrogateAt(p, theta);
+  };
+  bool hasSpikes = spikes || op.getPenalties();
+  float c = spikes && listed ? scaled(graded, spikes->data[i]) * surrogateAt(p, theta) : 0.0f;
+  if (op.getPenalties()) {
+    float everywhere = penalised * surrogateAt(unreset->data[i], theta);
+    c = spikes ? c + everywhere : everywhere;
   }
-  return {std::move(input), std::move(membrane)};
+  bool cut = value && fired->data[i] != 0.0f;
+  auto withSpikes = [&](float sum) { return hasSpikes ? sum + c : sum; };
+  auto withReset = [&](float sum, float gradient, float slope) {
+    return value ? sum + gradient * slope : sum - gradient * slope;
+  };
+  // The cotangent of the threshold: against everything that came through the comparison, and the reset's own.
+  auto putThreshold = [&](float through, bool hasNext, float subtracted) {
+    float result = -through;
+    if (subtract && hasNext)
+      result = result - fired->data[i] * subtracted;
+    threshold.data[i] = result;
+  };
+  bool wantsThreshold = bool(op.getThresholdCotangent());
+  if (early) {
+    float g = next ? next->data[i] : 0.0f, decayed = scaled(decay, g);
+    input.data[i] = scaled(gain, whole && cut ? 0.0f : g);
+    float result = withSpikes(cut ? 0.0f : decayed), slope = attached && listed ? resetSlope(p) : 0.0f;
+    float factor = value && !whole ? decayed : g;
+    if (attached)
+      result = withReset(result, factor, slope);
+    membrane.data[i] = result;
+    if (wantsThreshold)
+      putThreshold(attached ? withReset(c, factor, slope) : c, next, g);
+    return;
+  }
+  float sum = next ? withSpikes(same && cut ? 0.0f : next->data[i]) : c, through = c;
+  if (same && attached && next) {
+    float slope = listed ? resetSlope(p) : 0.0f;
+    sum = withReset(sum, next->data[i], slope);
+    through = withReset(through, next->data[i], slope);
+  }
+  input.data[i] = scaled(gain, !same && whole && cut ? 0.0f : sum);
+  float decayed = scaled(decay, sum), result = !same && cut ? 0.0f : decayed;
+  if (!same && attached) {
+    float factor = value && !whole ? decayed : sum, slope = resetSlope(previous->data[i]);
+    result = withReset(result, factor, slope);
+    through = withReset(through, factor, slope);
+  }
+  membrane.data[i] = result;
+  if (wantsThreshold)
+    putThreshold(through, same ? bool(next) : true, same && next ? next->data[i] : sum);
+}
+
+void NeuronAdjoint::run() {
+  input = membrane = threshold = Tensor(compared->shape);
+  std::vector<char> listed = supportOf(*compared);
+  int64_t units = compared->units();
+  for (int64_t row = 0; row < compared->numRows(); ++row) {
+    float penalised = op.getPenalties() ? penalty(row) : 0.0f;
+    for (int64_t i = row * units; i < (row + 1) * units; ++i)
+      runUnit(i, listed[i], penalised);
+  }
+}
+
+/// How many thresholds a value holds, at most `most` (0: any number).
+static float spikeCount(float value, float threshold, int64_t most) {
+  float count = value > 0.0f ? std::floor(value / threshold) : 0.0f;
+  return most && count > float(most) ? float(most) : count;
 }
 
 LogicalResult Interpreter::evaluateNeuron(Operation *op) {
@@ -173,7 +234,10 @@ LogicalResult Interpreter::evaluateNeuron(Operation *op) {
         PerUnit decays(optionalValueOf(neuronOp.getDecays()), neuronOp.getDecay());
         PerUnit thresholds(optionalValueOf(neuronOp.getThresholds()), neuronOp.getThreshold());
         NeuronResults results = neuron(neuronOp, valueOf(neuronOp.getInput()),
-                                       valueOf(neuronOp.getMembrane()), decays, thresholds);
+                                       valueOf(neuronOp.getMembrane()), decays, thresholds, [&](int64_t row) {
+                                         return firstUnit(neuronOp.getRotate(), row,
+                                                          neuronOp.getInput().getType().getShape().back());
+                                       });
         countLists(op, results.spikes);
         set(neuronOp.getSpikes(), std::move(results.spikes));
         set(neuronOp.getNext(), std::move(results.next));
@@ -181,17 +245,30 @@ LogicalResult Interpreter::evaluateNeuron(Operation *op) {
           set(neuronOp.getCompared(), std::move(results.compared));
         if (neuronOp.getFired())
           set(neuronOp.getFired(), std::move(results.fired));
+        if (neuronOp.getUnreset())
+          set(neuronOp.getUnreset(), std::move(results.unreset));
         return success();
       })
       .Case([&](NeuronAdjointOp adjoint) {
-        PerUnit decays(optionalValueOf(adjoint.getDecays()), adjoint.getDecay());
-        PerUnit thresholds(optionalValueOf(adjoint.getThresholds()), adjoint.getThreshold());
-        auto [input, membrane] = neuronAdjoint(
-            adjoint, optionalValueOf(adjoint.getSpikeCotangent()),
-            optionalValueOf(adjoint.getNextCotangent()), valueOf(adjoint.getCompared()),
-            optionalValueOf(adjoint.getFired()), optionalValueOf(adjoint.getPrevious()), decays, thresholds);
-        set(adjoint.getInputCotangent(), std::move(input));
-        set(adjoint.getMembraneCotangent(), std::move(membrane));
+        NeuronAdjoint unit{adjoint,
+                           optionalValueOf(adjoint.getSpikeCotangent()),
+                           optionalValueOf(adjoint.getNextCotangent()),
+                           &valueOf(adjoint.getCompared()),
+                           optionalValueOf(adjoint.getFired()),
+                           optionalValueOf(adjoint.getPrevious()),
+                           optionalValueOf(adjoint.getUpdate()),
+                           optionalValueOf(adjoint.getUnreset()),
+                           optionalValueOf(adjoint.getWeights()),
+                           PerUnit(optionalValueOf(adjoint.getDecays()), adjoint.getDecay()),
+                           PerUnit(optionalValueOf(adjoint.getThresholds()), adjoint.getThreshold()),
+                           {},
+                           {},
+                           {}};
+        unit.run();
+        set(adjoint.getInputCotangent(), std::move(unit.input));
+        set(adjoint.getMembraneCotangent(), std::move(unit.membrane));
+        if (adjoint.getThresholdCotangent())
+          set(adjoint.getThresholdCotangent(), std::move(unit.threshold));
         return success();
       })
       .Case([&](IntegratorOp integrator) {
@@ -208,9 +285,11 @@ LogicalResult Interpreter::evaluateNeuron(Operation *op) {
         const Tensor &value = valueOf(spike.getValue());
         PerUnit thresholds(optionalValueOf(spike.getThresholds()), spike.getThreshold());
         Tensor spikes(value.shape);
-        for (int64_t i = 0; i < value.elements(); ++i)
-          spikes.data[i] =
-              fires(spike.getCmp(), value.data[i], thresholds.at(i, value.units())) ? 1.0f : 0.0f;
+        for (int64_t i = 0; i < value.elements(); ++i) {
+          float threshold = thresholds.at(i, value.units());
+          spikes.data[i] = spike.getMaxSpikes() ? spikeCount(value.data[i], threshold, *spike.getMaxSpikes())
+                                                : float(fires(spike.getCmp(), value.data[i], threshold));
+        }
         set(spike.getSpikes(), std::move(spikes));
         return success();
       })

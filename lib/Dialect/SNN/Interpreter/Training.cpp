@@ -165,6 +165,15 @@ LogicalResult Interpreter::evaluateTraining(Operation *op) {
         set(o.getCorrect(), std::move(values.correct));
         return success();
       })
+      .Case([&](DetachEveryOp o) {
+        values[o.getResult()] = values.lookup(o.getValue());
+        return success();
+      })
+      .Case([&](ZeroEveryOp o) {
+        bool zero = currentStep % o.getSteps() == 0;
+        set(o.getResult(), zero ? Tensor(valueOf(o.getValue()).shape) : valueOf(o.getValue()));
+        return success();
+      })
       .Case([&](ClipByNormOp o) {
         SmallVector<const Tensor *> gradients;
         for (Value gradient : o.getGradients())

@@ -253,6 +253,7 @@ private:
       compared.setType(getEventTensor(compared.getType(), size, false));
     if (secondThreshold != 0)
       neuron.setNear(APFloat(float(secondThreshold)));
+    neuron.setRotate(rotate && size < neuron.getNext().getType().getDimSize(1));
   }
 
   /// Gives the users of an event tensor that need a dense one an expanded copy.
@@ -308,6 +309,7 @@ private:
     Value events =
         CompressOp::create(builder, value.getLoc(), getEventTensor(value.getType(), *size, binary), value);
     events.getDefiningOp()->setAttr(kLayerAttr, StringAttr::get(&getContext(), name));
+    events.getDefiningOp<CompressOp>().setRotate(rotate && *size < units);
     for (OpOperand *use : synapses)
       use->set(events);
     return success();

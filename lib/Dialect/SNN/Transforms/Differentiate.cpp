@@ -317,35 +317,39 @@ LogicalResult ScanAdjoint::build() {
 static void requestTapes(GradientOp gradient) {
   Varied varied(gradient.getVariables(), gradient);
   SmallVector<NeuronOp> neurons;
+  auto trainsThreshold = [&](NeuronOp neuron) {
+    return neuron.getThresholds() && varied.contains(neuron.getThresholds());
+  };
   for (Operation &op : *gradient->getBlock()) {
     if (&op == gradient)
       break;
     op.walk([&](NeuronOp neuron) {
-      bool needsFired = neuron.getResetKind() == ResetKind::value;
-      if (varied.contains(neuron.getSpikes()) &&
-          (!neuron.getCompared() || (needsFired && !neuron.getFired())))
+      bool fired = neuron.needsFired(trainsThreshold(neuron));
+      if (varied.contains(neuron.getSpikes()) && (!neuron.getCompared() || (fired && !neuron.getFired()) ||
+                                                  (neuron.getPenalties() && !neuron.getUnreset())))
         neurons.push_back(neuron);
     });
   }
   for (NeuronOp neuron : neurons) {
     OpBuilder builder(neuron);
-    Type compared = getCotangentType(neuron.getSpikes().getType());
-    Type fired =
-        neuron.getFired() || neuron.getResetKind() == ResetKind::value ? neuron.getNext().getType() : Type();
-    auto full = NeuronOp::create(
-        builder, neuron.getLoc(), neuron.getSpikes().getType(), neuron.getNext().getType(), compared, fired,
-        neuron.getInput(), neuron.getMembrane(), neuron.getDecays(), neuron.getThresholds(),
-        neuron.getOrderAttr(), neuron.getResetTimeAttr(), neuron.getResetKindAttr(),
-        neuron.getResetScopeAttr(), neuron.getCmpAttr(), neuron.getDecayAttr(), neuron.getGainAttr(),
-        neuron.getLeakAttr(), neuron.getThresholdAttr(), neuron.getVResetAttr(), neuron.getGradedAttr(),
-        neuron.getNearAttr(), neuron.getSurrogateAttr(), neuron.getDetachResetAttr());
-    full->setDiscardableAttrs(neuron->getDiscardableAttrDictionary());
+    Type dense = neuron.getNext().getType();
+    bool fired = neuron.getFired() || neuron.needsFired(trainsThreshold(neuron));
+    bool unreset = neuron.getUnreset() || neuron.getPenalties();
+    SmallVector<Type> types{neuron.getSpikes().getType(), dense,
+                            getCotangentType(neuron.getSpikes().getType())};
+    types.append(int(fired) + int(unreset), dense);
+    NeuronOp::Properties properties = neuron.getProperties();
+    properties.resultSegmentSizes = {1, 1, 1, int(fired), int(unreset)};
+    auto full = NeuronOp::create(builder, neuron.getLoc(), types, neuron->getOperands(), properties,
+                                 llvm::to_vector(neuron->getDiscardableAttrs()));
     neuron.getSpikes().replaceAllUsesWith(full.getSpikes());
     neuron.getNext().replaceAllUsesWith(full.getNext());
     if (neuron.getCompared())
       neuron.getCompared().replaceAllUsesWith(full.getCompared());
     if (neuron.getFired())
       neuron.getFired().replaceAllUsesWith(full.getFired());
+    if (neuron.getUnreset())
+      neuron.getUnreset().replaceAllUsesWith(full.getUnreset());
     neuron.erase();
   }
 }
@@ -362,6 +366,11 @@ LogicalResult spikeloom::snn::expandGradient(GradientOp gradient) {
     Value sum = adjoint.sumSoFar(variable);
     result.replaceAllUsesWith(sum ? sum : adjoint.zeros(variable));
   }
+  // Detaching acts on gradients only.
+  gradient->getBlock()->walk([](DetachEveryOp op) {
+    op.getResult().replaceAllUsesWith(op.getValue());
+    op.erase();
+  });
   gradient.erase();
   return success();
 }

@@ -2,30 +2,20 @@
 // Conventions of the gradient that a model leaves open.
 #include "NeuronGradients.h"
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h"
+#include "spikeloom/Dialect/SNN/IR/Surrogates.h"
 #include <limits>
 
 using namespace mlir;
 using namespace spikeloom::snn;
 
-static FailureOr<SurrogateAttr> parseSurrogate(func::FuncOp function, StringRef text) {
-  auto [kindName, slopeText] = text.split(':');
-  std::optional<SurrogateKind> kind = symbolizeSurrogateKind(kindName);
-  double slope;
-  if (!kind || slopeText.getAsDouble(slope) || !(slope > 0))
-    return function.emitError(
-               "option 'surrogate' takes KIND:SLOPE with KIND one of fast_sigmoid, superspike, atan "
-               "and a positive SLOPE, found '")
-           << text << "'";
-  return SurrogateAttr::get(function.getContext(), *kind, slope);
-}
-
 LogicalResult spikeloom::snn::prepareNeuronGradients(func::FuncOp function, StringRef surrogate,
                                                      StringRef detachReset) {
   if (!detachReset.empty() && detachReset != "true" && detachReset != "false")
     return function.emitError("option 'detach-reset' is '") << detachReset << "'; there are: true, false";
-  FailureOr<SurrogateAttr> byDefault = parseSurrogate(function, surrogate);
+  std::string problem;
+  FailureOr<SurrogateAttr> byDefault = parseSurrogate(function.getContext(), surrogate, problem);
   if (failed(byDefault))
-    return failure();
+    return function.emitError("option 'surrogate' ") << problem;
   LogicalResult result = success();
   function.walk([&](Operation *op) {
     if (auto spike = dyn_cast<SpikeOp>(op))

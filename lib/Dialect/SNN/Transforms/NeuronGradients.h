@@ -8,8 +8,8 @@
 
 namespace spikeloom::snn {
 
-/// Gives every neuron of `function` without one the surrogate KIND:SLOPE, sets whether gradients stop at its
-/// reset
+/// Gives every neuron of `function` without one the surrogate KIND:PARAMETER..., sets whether gradients stop
+/// at its reset
 /// ("true", "false", or empty: what it says), and makes a neuron of event tensors without a second threshold
 /// list all its neurons as near, because what is not listed gets no gradient. Emits an error where an option
 /// is wrong.

@@ -2,6 +2,7 @@
 // Makes one training step of an inference function: readout, loss, gradients, optimiser.
 #include "NeuronGradients.h"
 #include "Optimizers.h"
+#include "Penalties.h"
 #include "Readout.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -53,7 +54,10 @@ private:
               beta2,     epsilon, nesterov, std::nullopt, std::nullopt};
     if (failed(update.check(function, clipGradients)))
       return failure();
-    return success();
+    if (truncate < 0)
+      return function.emitError("option 'truncate' is ")
+             << int64_t(truncate) << "; a number of steps, or 0 for not, is wanted";
+    return penaltyChoice.parse(function, ratePenalty, overflowPenalty);
   }
 
   StringRef argumentName(unsigned index) {
@@ -92,6 +96,8 @@ private:
     OpBuilder builder(end);
     int64_t steps = 1;
     function.walk([&](ScanOp scan) { steps = std::max(steps, scan.getNumSteps()); });
+    if (truncate)
+      detachStates(function, truncate);
     FailureOr<Value> logits = buildReadout(function, readout);
     if (failed(logits))
       return failure();
@@ -103,6 +109,7 @@ private:
         addArgument(RankedTensorType::get({batch}, builder.getI32Type()), "labels", ArgumentKind::label);
     Value weights = addArgument(RankedTensorType::get({batch}, f32), "sample_weights", ArgumentKind::weight);
     Value hyper = addArgument(RankedTensorType::get({4}, f32), "hyper", ArgumentKind::hyper);
+    penaltyChoice.apply(function, weights);
     LossOpInterface lossOp = lossChoice.build(builder, *logits, labels, weights, steps);
     SmallVector<Value> parameters;
     for (unsigned i : trainable)
@@ -168,6 +175,7 @@ private:
 
   func::FuncOp function;
   LossChoice lossChoice;
+  PenaltyChoice penaltyChoice;
   OptimizerChoice update;
   llvm::StringSet<> usedNames;
 };

@@ -21,6 +21,18 @@ func.func @overflow() {
   return
 }
 
+// With 6 units the order starts at unit 3 t + 3 b mod 6, and what is kept is ascending.
+// CHECK: ok rotate
+func.func @rotate() {
+  %x = arith.constant dense<[[2.0, 2.0, 2.0, 2.0, 2.0, 2.0], [2.0, 2.0, 0.0, 2.0, 2.0, 0.0], [2.0, 0.0, 0.0, 0.0, 0.95, 0.5]]> : tensor<3x6xf32>
+  %v = arith.constant dense<0.0> : tensor<3x6xf32>
+  %s, %n = snn.neuron %x, %v {near = 0.4 : f32, rotate} : tensor<3x6xf32>, tensor<3x6xf32> -> tensor<3x6xf32, #snn.events<capacity = 2, binary = true>>, tensor<3x6xf32>
+  snn.check_events %s {spikes = [array<i64: 0, 1>, array<i64: 3, 4>, array<i64: 0>], near = [array<i64>, array<i64>, array<i64: 4>], fired = array<i64: 6, 4, 1>} : tensor<3x6xf32, #snn.events<capacity = 2, binary = true>>
+  %e = snn.compress %x {rotate} : tensor<3x6xf32> -> tensor<3x6xf32, #snn.events<capacity = 3>>
+  snn.check_events %e {spikes = [array<i64: 0, 1, 2>, array<i64: 0, 3, 4>, array<i64: 0, 4, 5>]} : tensor<3x6xf32, #snn.events<capacity = 3>>
+  return
+}
+
 // CHECK: ok everything_near
 func.func @everything_near() {
   %x = arith.constant dense<[[2.0, -1.0, 3.0, 0.0]]> : tensor<1x4xf32>

@@ -5,7 +5,7 @@
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{optimizer=lion})' 2>&1 | FileCheck %s --check-prefix=OPTIMIZER
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{readout=first})' 2>&1 | FileCheck %s --check-prefix=READOUT
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{readout=output})' 2>&1 | FileCheck %s --check-prefix=OUTPUT
-// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{surrogate=atan})' 2>&1 | FileCheck %s --check-prefix=SURROGATE
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{surrogate=relu})' 2>&1 | FileCheck %s --check-prefix=SURROGATE
 
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{loss=mse})' 2>&1 | FileCheck %s --check-prefix=FIT
 // RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{loss=mse_count readout=membrane_max})' 2>&1 | FileCheck %s --check-prefix=FIT-COUNT
@@ -18,6 +18,25 @@
 // RUN: snn-opt %s --pass-pipeline='builtin.module(snn-training-step{optimizer=sgd momentum=0.9 nesterov=true weight-decay=0.1 clip-gradients=value:2 loss=mse_count targets=0.75,0.25},canonicalize)' | FileCheck %s --check-prefix=SGD
 // RUN: snn-opt %s --pass-pipeline='builtin.module(snn-training-step{optimizer=adamw weight-decay=0.1 clip-gradients=norm:2 loss=mse readout=membrane_each targets=2,-1},canonicalize)' | FileCheck %s --check-prefix=ADAMW
 // RUN: snn-opt %s --pass-pipeline='builtin.module(snn-training-step{readout=membrane_max},canonicalize)' | FileCheck %s --check-prefix=MAX
+
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{surrogate=leaky:1:x})' 2>&1 | FileCheck %s --check-prefix=PARAMETER
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{surrogate=atan:0})' 2>&1 | FileCheck %s --check-prefix=POSITIVE
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{truncate=-1})' 2>&1 | FileCheck %s --check-prefix=TRUNCATE
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{rate-penalty=1})' 2>&1 | FileCheck %s --check-prefix=RATE-PENALTY
+// RUN: not snn-opt %s --pass-pipeline='builtin.module(snn-training-step{overflow-penalty=-1})' 2>&1 | FileCheck %s --check-prefix=OVERFLOW
+// RUN: snn-opt %s --pass-pipeline='builtin.module(func.func(snn-choose-events{capacity=fc1:10 rotate=true}),snn-training-step{truncate=3 rate-penalty=2:0.1 overflow-penalty=100},canonicalize)' | FileCheck %s --check-prefix=PENALTIES
+
+// PARAMETER: error: option 'surrogate' takes KIND or KIND:PARAMETER..., found 'leaky:1:x': 'x' is no number
+// POSITIVE: error: option 'surrogate' is 'atan:0': parameter 'alpha' of surrogate 'atan' must be positive, found 0
+// TRUNCATE: error: option 'truncate' is -1; a number of steps, or 0 for not, is wanted
+// RATE-PENALTY: error: option 'rate-penalty' takes WEIGHT:RATE with a positive WEIGHT and the RATE in [0, 1] above which firing costs, found '1'
+// OVERFLOW: error: option 'overflow-penalty' is -1.000000e+00; a weight of at least 0 is wanted
+
+// 2 * 2 / (7 * 20 * 20) above 0.1 * 20 spikes, 2 * 100 / (7 * 20 * 20) above 0.9 * 10.
+// PENALTIES: snn.neuron {{.*}} weights({{.*}} : tensor<4xf32>) {{.*}}penalties = array<f32: 0.00142857141, 2.000000e+00, 0.0714285746, 9.000000e+00>, rotate
+// PENALTIES-NOT: snn.detach_every
+// PENALTIES: snn.neuron_adjoint {{.*}} unreset({{.*}}) weights({{.*}})
+// PENALTIES: snn.zero_every {{.*}} {steps = 3 : i64}
 
 // FIT: error: loss 'mse' does not fit the readout 'spike_count'; it fits: spike_rate, membrane_mean, membrane_max, membrane_last, membrane_each, output (for counts there is the loss mse_count)
 // FIT-COUNT: error: loss 'mse_count' does not fit the readout 'membrane_max'; it fits: spike_count
@@ -46,7 +65,7 @@
 // OPTIMIZER: error: option 'optimizer' is 'lion'; there are: adam, adamw, sgd
 // READOUT: error: option 'readout' is 'first'; there are: spike_count, spike_rate, membrane_mean, membrane_max, membrane_last, membrane_each, output
 // OUTPUT: error: readout 'output' needs logits [batch, classes], found the first output 'tensor<7x4x5xf32>'
-// SURROGATE: error: option 'surrogate' takes KIND:SLOPE with KIND one of fast_sigmoid, superspike, atan and a positive SLOPE, found 'atan'
+// SURROGATE: error: option 'surrogate' takes KIND or KIND:PARAMETER..., found 'relu'; kinds: fast_sigmoid, superspike, atan, soft_sign
 
 // The label's name avoids the input's. What lists and does not say what is near lists all.
 // CHECK-LABEL: func.func @main

@@ -6,7 +6,7 @@
 // RUN: snn-compile %s --machine=tiny --state-gradients -o %t.loom
 // RUN: not snn-compile %s --machine=tiny --gradients --train -o %t.loom 2>&1 | FileCheck %s --check-prefix=BOTH
 
-// SURROGATE: error: option 'surrogate' takes KIND:SLOPE
+// SURROGATE: error: option 'surrogate' takes KIND or KIND:PARAMETER..., found
 // BOTH: snn-compile: --train and --gradients exclude each other
 
 // The input stays dense, so that all of it has a gradient; what is not trainable has none; nor has an input that

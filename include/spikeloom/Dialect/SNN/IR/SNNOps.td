@@ -170,10 +170,19 @@ def SNN_NeuronOp : SNN_Op<"neuron", [Pure, SNN_Differentiable, AttrSizedOperandS
     `decay` and `threshold` may be operands of shape `[N]` or `[]`: learnable or per-neuron values.
     `detach_reset` (the default) lets no gradient flow through s and r in the reset terms.
 
+    With `rotate` the first-come order of the lists, of spikes and of near entries, starts at unit
+    `(t p + b q) mod N` of step t and sample b, p = floor(0.618 N) and q = floor(0.382 N), both made odd, and wraps
+    around: no unit is always last. What is kept is listed in ascending order as ever.
+
+    `penalties = [k0, l0, k1, l1, ...]` adds to the training loss, for every step and sample with n neurons that fired
+    before the cut, `w_b sum over i of (k_i / 2) max(0, n - l_i)^2`, w being `weights`. It changes nothing in the
+    forward pass; the gradient goes through the surrogate of every neuron, listed or not, for which `unreset`, dense,
+    is the compared membrane of every neuron.
+
     Example: `%s, %v1 = snn.neuron %i, %v {decay = 0.95 : f32, reset_time = #snn.reset_time<delayed>} : tensor<48x10xf32>, tensor<48x10xf32> -> tensor<48x10xf32>, tensor<48x10xf32>`
   }];
   let arguments = (ins SNN_Tensor:$input, SNN_Tensor:$membrane,
-      Optional<SNN_Tensor>:$decays, Optional<SNN_Tensor>:$thresholds,
+      Optional<SNN_Tensor>:$decays, Optional<SNN_Tensor>:$thresholds, Optional<SNN_Tensor>:$weights,
       DefaultValuedAttr<SNN_FireOrderAttr, "::spikeloom::snn::FireOrder::integrate_fire">:$order,
       DefaultValuedAttr<SNN_ResetTimeAttr, "::spikeloom::snn::ResetTime::same_step">:$reset_time,
       DefaultValuedAttr<SNN_ResetKindAttr, "::spikeloom::snn::ResetKind::subtract">:$reset_kind,
@@ -187,18 +196,23 @@ def SNN_NeuronOp : SNN_Op<"neuron", [Pure, SNN_Differentiable, AttrSizedOperandS
       DefaultValuedAttr<F32Attr, "1.0f">:$graded,
       OptionalAttr<F32Attr>:$near,
       OptionalAttr<SNN_SurrogateAttr>:$surrogate,
-      DefaultValuedAttr<BoolAttr, "true">:$detach_reset);
+      DefaultValuedAttr<BoolAttr, "true">:$detach_reset,
+      UnitAttr:$rotate,
+      OptionalAttr<DenseF32ArrayAttr>:$penalties);
   let results = (outs SNN_Tensor:$spikes, SNN_Tensor:$next, Optional<SNN_Tensor>:$compared,
-                      Optional<SNN_Tensor>:$fired);
+                      Optional<SNN_Tensor>:$fired, Optional<SNN_Tensor>:$unreset);
   let assemblyFormat = [{
     $input `,` $membrane (`decay` `(` $decays^ `:` type($decays) `)`)? (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)?
+    (`weights` `(` $weights^ `:` type($weights) `)`)?
     attr-dict `:` type($input) `,` type($membrane) `->` type($spikes) `,` type($next)
-    (`compared` `(` type($compared)^ `)`)? (`fired` `(` type($fired)^ `)`)?
+    (`compared` `(` type($compared)^ `)`)? (`fired` `(` type($fired)^ `)`)? (`unreset` `(` type($unreset)^ `)`)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// The surrogate in effect: the attribute's, else fast_sigmoid with slope 25.
     ::spikeloom::snn::SurrogateAttr getSurrogateOrDefault();
+    /// Whether the adjoint reads where the reset applied.
+    bool needsFired(bool trainsThreshold);
   }];
 }
 
@@ -209,9 +223,11 @@ def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegmen
     the new membrane and the compared membrane p, computes the cotangents gx of the input and gv of the old membrane.
     With decay d, gain g and σ' the surrogate derivative:
 
-    On the support `c = (gs * graded) * σ'(p - θ)` and, for the terms [in brackets], which are there when
-    `detach_reset` is false, the slope of the reset `e(p) = θ * σ'(p - θ)` (subtract) or
-    `e(p) = (v_reset - p) * σ'(p - θ)` (value); elsewhere c and e are 0.
+    On the support `c = (gs * graded) * σ'(p)` and, for the terms [in brackets], which are there when
+    `detach_reset` is false, the slope of the reset `e(p) = θ * σ'(p)` (subtract), `e(p) = (v_reset - p) * σ'(p)`
+    (value) or `e(p) = (v_reset - u) * σ'(p)` (whole_update; u is `update`, what the reset replaced); elsewhere c and
+    e are 0. With `penalties` (see `snn.neuron`) every unit's c then gets `+ q * σ'(unreset)`,
+    `q = w_b * (sum over i of k_i * max(0, n - l_i))`, n being counted by the lists of the compared membrane.
 
     | neuron | cotangents |
     | --- | --- |
@@ -219,23 +235,27 @@ def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegmen
     | same_step, value | `a = ((s ? 0 : gv') + c) [+ gv' e(p)]`, `gx = g a`, `gv = d a` |
     | delayed, subtract | `a = gv' + c`, `gx = g a`, `gv = d a [- a e(v)]` |
     | delayed, value, decayed_state | `a = gv' + c`, `gx = g a`, `gv = (r ? 0 : d a) [+ (d a) e(v)]` |
-    | delayed, value, whole_update | `a = gv' + c`, `gx = g (r ? 0 : a)`, `gv = r ? 0 : d a` |
+    | delayed, value, whole_update | `a = gv' + c`, `gx = g (r ? 0 : a)`, `gv = (r ? 0 : d a) [+ a e(v)]` |
     | fire_integrate, subtract | `gx = g gv'`, `gv = (d gv' + c) [- gv' e(p)]` |
     | fire_integrate, value, decayed_state | `gx = g gv'`, `gv = ((s ? 0 : d gv') + c) [+ (d gv') e(p)]` |
-    | fire_integrate, value, whole_update | `gx = g (s ? 0 : gv')`, `gv = (s ? 0 : d gv') + c` |
+    | fire_integrate, value, whole_update | `gx = g (s ? 0 : gv')`, `gv = ((s ? 0 : d gv') + c) [+ gv' e(p)]` |
+
+    The cotangent of the threshold, on request, is `-k` with k the sum of c and the term in brackets, and with
+    subtract then `- f z`, f being `fired` and z what the reset term is multiplied by: gv' (same_step, fire_integrate)
+    or a (delayed).
 
     Reset `none` is subtract without the brackets. A term whose cotangent gs or gv' is not given is left out (with
     fire_integrate, gv' is 0 then), and so are factors of 1; every operation is rounded by itself. The surrogate
-    derivative of u is `q = 1 + k abs(u)`, `1 / (q q)` (fast_sigmoid, superspike) or `z = (pi/2 k) u`,
-    `(k/2) / (1 + z z)` (atan), the constants in parentheses rounded once from double.
+    derivative σ' is that of `#snn.surrogate`.
 
-    `fired` (1 where the neuron really fired, dropped or not; s or r above) is needed by resets to a value,
-    `previous` (the old membrane v) by delayed resets that are not detached.
+    `fired` (1 where the neuron really fired, dropped or not; s or r above) is needed by resets to a value and by the
+    threshold's cotangent with subtract, `previous` (the old membrane v) by delayed resets that are not detached.
 
     Example: `%gx, %gv = snn.neuron_adjoint %gs, %gv1, %p {decay = 0.95 : f32} : tensor<48x10xf32>, tensor<48x10xf32>, tensor<48x10xf32> -> tensor<48x10xf32>, tensor<48x10xf32>`
   }];
   let arguments = (ins Optional<SNN_Tensor>:$spikeCotangent, Optional<SNN_Tensor>:$nextCotangent,
       SNN_Tensor:$compared, Optional<SNN_Tensor>:$fired, Optional<SNN_Tensor>:$previous,
+      Optional<SNN_Tensor>:$update, Optional<SNN_Tensor>:$unreset, Optional<SNN_Tensor>:$weights,
       Optional<SNN_Tensor>:$decays, Optional<SNN_Tensor>:$thresholds,
       DefaultValuedAttr<SNN_FireOrderAttr, "::spikeloom::snn::FireOrder::integrate_fire">:$order,
       DefaultValuedAttr<SNN_ResetTimeAttr, "::spikeloom::snn::ResetTime::same_step">:$reset_time,
@@ -248,14 +268,17 @@ def SNN_NeuronAdjointOp : SNN_Op<"neuron_adjoint", [Pure, AttrSizedOperandSegmen
       DefaultValuedAttr<F32Attr, "0.0f">:$v_reset,
       DefaultValuedAttr<F32Attr, "1.0f">:$graded,
       SNN_SurrogateAttr:$surrogate,
-      DefaultValuedAttr<BoolAttr, "true">:$detach_reset);
-  let results = (outs SNN_Tensor:$inputCotangent, SNN_Tensor:$membraneCotangent);
+      DefaultValuedAttr<BoolAttr, "true">:$detach_reset,
+      OptionalAttr<DenseF32ArrayAttr>:$penalties);
+  let results = (outs SNN_Tensor:$inputCotangent, SNN_Tensor:$membraneCotangent,
+                      Optional<SNN_Tensor>:$thresholdCotangent);
   let assemblyFormat = [{
     (`spikes` `(` $spikeCotangent^ `:` type($spikeCotangent) `)`)? (`next` `(` $nextCotangent^ `:` type($nextCotangent) `)`)?
     `compared` `(` $compared `:` type($compared) `)` (`fired` `(` $fired^ `:` type($fired) `)`)?
-    (`previous` `(` $previous^ `:` type($previous) `)`)?
+    (`previous` `(` $previous^ `:` type($previous) `)`)? (`update` `(` $update^ `:` type($update) `)`)?
+    (`unreset` `(` $unreset^ `:` type($unreset) `)`)? (`weights` `(` $weights^ `:` type($weights) `)`)?
     (`decay` `(` $decays^ `:` type($decays) `)`)? (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)?
-    attr-dict `->` type($inputCotangent) `,` type($membraneCotangent)
+    attr-dict `->` type($inputCotangent) `,` type($membraneCotangent) (`,` type($thresholdCotangent)^)?
   }];
   let hasVerifier = 1;
 }
@@ -283,14 +306,17 @@ def SNN_SpikeOp : SNN_Op<"spike", [Pure, SNN_Differentiable, AllTypesMatch<["val
   let summary = "the step function with a surrogate derivative";
   let description = [{
     1 where the value compares (`cmp`) with the threshold, else 0: for neurons that are written as arithmetic.
-    `thresholds` may be an operand of the value's shape, `[N]` or `[]`.
+    `thresholds` may be an operand of the value's shape, `[N]` or `[]`. With `max_spikes` M it is the number of
+    thresholds in the value, `min(floor(value / threshold), M)` where the value is positive, else 0 (sinabs
+    `MultiSpike`, and `MaxSpike` with a limit); M = 0 stands for any number.
 
     Example: `%s = snn.spike %v {threshold = 1.0 : f32} : tensor<48x10xf32>`
   }];
   let arguments = (ins SNN_Tensor:$value, Optional<SNN_Tensor>:$thresholds,
       DefaultValuedAttr<SNN_ComparisonAttr, "::spikeloom::snn::Comparison::gt">:$cmp,
       DefaultValuedAttr<F32Attr, "1.0f">:$threshold,
-      OptionalAttr<SNN_SurrogateAttr>:$surrogate);
+      OptionalAttr<SNN_SurrogateAttr>:$surrogate,
+      OptionalAttr<I64Attr>:$max_spikes);
   let results = (outs SNN_Tensor:$spikes);
   let assemblyFormat = [{
     $value (`threshold` `(` $thresholds^ `:` type($thresholds) `)`)? attr-dict `:` type($value)
@@ -306,11 +332,11 @@ def SNN_CompressOp : SNN_Op<"compress", [Pure, SNN_Differentiable]> {
   let summary = "makes an event tensor of a dense one";
   let description = [{
     Lists the entries that are not zero, ascending, and cuts the list at the capacity. The result type says whether
-    the events are binary (then every entry that is not zero counts as 1).
+    the events are binary (then every entry that is not zero counts as 1). `rotate`: see `snn.neuron`.
 
     Example: `%e = snn.compress %x : tensor<48x784xf32> -> tensor<48x784xf32, #snn.events<capacity = 32, binary = true>>`
   }];
-  let arguments = (ins SNN_Tensor:$input);
+  let arguments = (ins SNN_Tensor:$input, UnitAttr:$rotate);
   let results = (outs SNN_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;

@@ -75,6 +75,33 @@ def SNN_GradientOp : SNN_Op<"gradient", [Pure, AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def SNN_DetachEveryOp : SNN_Op<"detach_every", [Pure, SNN_Differentiable, SameOperandsAndResultType]> {
+  let summary = "a state that is detached every so many steps";
+  let description = [{
+    The value itself; in the steps t of the enclosing scan with t mod `steps` = 0 its cotangent is zero. On the states
+    that enter a step it is truncated backpropagation through time, the same as PyTorch's `detach` of the states
+    before every `steps`-th step. It is gone after differentiation.
+
+    Example: `%w = snn.detach_every %v {steps = 10 : i64} : tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$value, ConfinedAttr<I64Attr, [IntPositive]>:$steps);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def SNN_ZeroEveryOp : SNN_Op<"zero_every", [Pure, SameOperandsAndResultType]> {
+  let summary = "zero every so many steps";
+  let description = [{
+    Zero in the steps t of the enclosing scan with t mod `steps` = 0, else the value: adjoint of `snn.detach_every`.
+
+    Example: `%h = snn.zero_every %g {steps = 10 : i64} : tensor<48x10xf32>`
+  }];
+  let arguments = (ins SNN_Tensor:$value, ConfinedAttr<I64Attr, [IntPositive]>:$steps);
+  let results = (outs SNN_Tensor:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+  let hasVerifier = 1;
+}
+
 def SNN_ClipByNormOp : SNN_Op<"clip_by_norm", [Pure]> {
   let summary = "the norm of all gradients together, and the factor that keeps it below a limit";
   let description = [{

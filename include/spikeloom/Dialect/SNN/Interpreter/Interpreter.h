@@ -5,6 +5,7 @@
 #define SPIKELOOM_DIALECT_SNN_INTERPRETER_INTERPRETER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "spikeloom/Dialect/SNN/IR/Rotation.h"
 #include "spikeloom/Dialect/SNN/Interpreter/Tensor.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
@@ -45,11 +46,16 @@ private:
   llvm::LogicalResult evaluateTraining(mlir::Operation *op);
   llvm::LogicalResult evaluateElementwise(mlir::Operation *op);
   llvm::LogicalResult evaluateCheck(mlir::Operation *op);
+  /// Where the first-come order of a sample's list starts in this step.
+  int64_t firstUnit(bool rotate, int64_t sample, int64_t units) const {
+    return rotate ? Rotation(units).first(currentStep, sample) : 0;
+  }
   void countLists(mlir::Operation *op, const Tensor &events);
 
   llvm::DenseMap<mlir::Value, TensorPtr> values;
   llvm::MapVector<mlir::StringAttr, ListCount> listCounts;
   bool checksFailed = false;
+  int64_t currentStep = 0; // of the scan that runs, 0 outside
 };
 
 /// The value of a constant: elements or splat, of f32, i32 or i1. Null where the attribute is none of these.

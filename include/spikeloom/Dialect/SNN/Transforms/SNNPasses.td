@@ -43,6 +43,8 @@ def SNNChooseEvents : Pass<"snn-choose-events", "::mlir::func::FuncOp"> {
                "LAYER:F, max-activity of layer LAYER alone; goes before max-activity (repeatable)">,
     ListOption<"capacity", "capacity", "std::string",
                "LAYER:N, the most spikes of layer LAYER in one step of one sample; goes before both (repeatable)">,
+    Option<"rotate", "rotate", "bool", "false",
+           "Let the first-come order of lists that may overflow start at another unit in every step and sample">,
     ListOption<"binaryInputs", "binary-inputs", "std::string",
                "Inputs whose values are only 0 and 1, so that their events need no payload; 'all' for every input">,
     Option<"denseInputs", "dense-inputs", "bool", "false",
@@ -59,6 +61,8 @@ def SNNTrainingStep : Pass<"snn-training-step", "::mlir::ModuleOp"> {
     (`#snn.kind<optimizer>`, called `<parameter>.m` and `<parameter>.v` or `<parameter>.momentum`). Results, in this order: the loss and the number of correct
     samples (`snn.role`), the new parameters and optimiser states (`snn.update`), the last value of every state
     (`snn.state`), the gradients (`snn.role = "gradient"`, `snn.of`).
+
+    The reported loss is that of the readout, without penalties.
 
     Every neuron that makes event tensors and has no second threshold lists all its neurons as near (as far as its
     capacity goes), because what is not listed gets no gradient.
@@ -84,10 +88,17 @@ def SNNTrainingStep : Pass<"snn-training-step", "::mlir::ModuleOp"> {
     Option<"epsilon", "epsilon", "double", "1e-8", "What Adam adds to the root of the second moment">,
     Option<"clipGradients", "clip-gradients", "std::string", "\"\"",
            "norm:LIMIT (of all gradients together) or value:LIMIT (of each element); empty: not">,
+    Option<"ratePenalty", "rate-penalty", "std::string", "\"\"",
+           "WEIGHT:RATE: adds WEIGHT * max(0, share - RATE)^2 to the loss, share being the part of a hidden layer that "
+           "fires in a step of a sample, before its list is cut; the mean over steps and samples; empty: not">,
+    Option<"overflowPenalty", "overflow-penalty", "double", "0.0",
+           "WEIGHT: the same above 0.9 of the capacity of each list, so that layers learn not to overflow; 0: not">,
+    Option<"truncate", "truncate", "int64_t", "0",
+           "Detach the states before every so many steps: truncated backpropagation through time; 0: not">,
     Option<"detachReset", "detach-reset", "std::string", "\"\"",
            "true or false: whether gradients stop at the reset of every neuron; empty: what each neuron says">,
     Option<"surrogate", "surrogate", "std::string", "\"fast_sigmoid:25\"",
-           "KIND:SLOPE for neurons that name no surrogate: fast_sigmoid, superspike or atan">,
+           "KIND or KIND:PARAMETER... for neurons that name no surrogate: see #snn.surrogate">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
@@ -108,7 +119,7 @@ def SNNVectorJacobian : Pass<"snn-vector-jacobian", "::mlir::ModuleOp"> {
     Option<"detachReset", "detach-reset", "std::string", "\"\"",
            "true or false: whether gradients stop at the reset of every neuron; empty: what each neuron says">,
     Option<"surrogate", "surrogate", "std::string", "\"fast_sigmoid:25\"",
-           "KIND:SLOPE for neurons that name no surrogate: fast_sigmoid, superspike or atan">,
+           "KIND or KIND:PARAMETER... for neurons that name no surrogate: see #snn.surrogate">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
