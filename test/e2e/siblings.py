@@ -152,17 +152,6 @@ TRAINED = {
         ),
         update=Update(clip="norm:0.5"),
     ),
-    "sigmoid of one learnable number": Sibling(
-        Net(
-            lif(21, 6, learn_decay=True, scalar=True, sigmoid=True, leak=0.25),
-            inputs=15,
-            steps=9,
-            batch=3,
-            slope=5.0,
-            seed=78,
-        ),
-        update=Update("sgd", momentum=0.5),
-    ),
     "sigmoid of learnable numbers": Sibling(
         Net(lif(21, 6, learn_decay=True, sigmoid=True), inputs=15, steps=9, batch=3, slope=5.0, seed=79)
     ),
