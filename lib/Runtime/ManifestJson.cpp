@@ -99,7 +99,7 @@ const Words &words(View) {
 }
 const Words &words(Role) {
   static const Words list{"input", "output", "parameter", "state", "gradient", "optimizer",
-                          "label", "weight", "hyper",     "loss",  "correct", "random"};
+                          "label", "weight", "hyper",     "loss",  "correct",  "random"};
   return list;
 }
 

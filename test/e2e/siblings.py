@@ -155,6 +155,9 @@ TRAINED = {
     "sigmoid of learnable numbers": Sibling(
         Net(lif(21, 6, learn_decay=True, sigmoid=True), inputs=15, steps=9, batch=3, slope=5.0, seed=79)
     ),
+    "sigmoid of one learnable number": Sibling(
+        Net(lif(21, 6, learn_decay=True, sigmoid=True, scalar=True), inputs=15, steps=9, batch=3, slope=5.0, seed=80)
+    ),
     "truncated": Sibling(
         Net(lif(21, 17, 6), inputs=15, steps=11, batch=3, slope=5.0, truncate=4, seed=71), update=Update("sgd")
     ),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import feature_models
 from spiking_models import Layer, Net, Update, relative_error, torch_gradients, training_results
 from torch_surrogates import SURROGATES
 
@@ -374,6 +376,7 @@ def cases() -> list[Case]:
         for name in ("two layers", "recurrent")
     ]
     result += [Case("Surrogates", name, dense(net)) for name, net in SURROGATE_NETS.items()]
+    result += [Case("Layers", name, partial(feature_models.gradient_errors, name)) for name in feature_models.NETS]
     result += [Case("Truncated backpropagation", name, dense(net)) for name, net in TRUNCATED.items()]
     result += [Case("Losses and readouts", name, dense(net)) for name, net in LOSSES.items()]
     result += [

@@ -236,9 +236,11 @@ LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
   if (!op || !stageOf.count(op))
     return scan.emitError("stacks a value (result ") << i << ") that no operation of its body computes";
   int unitClass = classes.getClass(value);
-  Storage storage{ownBuffer(op->getLoc(), layerOf(unitClass) + ".stacked", unitClass,
-                            cast<RankedTensorType>(stacked.getType()).getShape(), Layout::rows, true),
-                  true, 0};
+  SmallVector<int64_t> shape = storedShape(value);
+  shape.insert(shape.begin(), scan.getNumSteps());
+  Storage storage{
+      ownBuffer(op->getLoc(), layerOf(unitClass) + ".stacked", unitClass, shape, Layout::rows, true), true,
+      0};
   targets[value].push_back(storage);
   storages[stacked] = storage;
   return mlir::success();

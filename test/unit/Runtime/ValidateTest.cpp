@@ -97,7 +97,7 @@ TEST(Validate, Ports) {
   EXPECT_EQ(message([](Manifest &m) { m.events[0].info = 0; }),
             "event layer 0 'fc1': info must be an i32 buffer whose last dimension is 10, 'x' is f32 [5x2x3]");
   EXPECT_EQ(message([](Manifest &m) { m.optimizer.kind = "magic"; }),
-            "optimizer: kind is 'magic', allowed: sgd, adam, or empty");
+            "optimizer: kind is 'magic', allowed: sgd, adam, adamw, or empty");
 }
 
 TEST(Validate, Arguments) {
