@@ -314,18 +314,19 @@ class Session:
         self.native.set(port.name, np.ascontiguousarray(flat), port.role)
         return count
 
-    def run(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, x: np.ndarray | Mapping[str, np.ndarray], *, as_rows: bool = False) -> dict[str, np.ndarray]:
         """Run inference.
 
         Args:
             x: the input ``[T, b, ...]``, or inputs and states by name; ``b`` up to the program's batch.
+            as_rows: give outputs time-major, as the program has them, where the model's file has another order.
 
         Returns:
             Outputs by name: sequences ``[T, b, ...]``, states after the last step ``[b, ...]``.
         """
         samples = self.set_inputs(x)
         self.native.run()
-        return self.outputs(samples)
+        return self.outputs(samples, as_rows=as_rows)
 
     def _first(self, port: Port, samples: int) -> np.ndarray:
         """Return an array of the last run, cut to its first ``samples`` samples."""
@@ -336,7 +337,7 @@ class Session:
         return array
 
     def outputs(self, samples: int, *, as_rows: bool = False) -> dict[str, np.ndarray]:
-        """Return the outputs of the last run for its first ``samples`` samples, as in the file or ``as_rows``."""
+        """Return the outputs of the last run for its first ``samples`` samples."""
         found = {port: self._first(port, samples) for port in self.info.results}
         return {port.name: array if as_rows else self.as_in_file(port, array) for port, array in found.items()}
 
