@@ -12,7 +12,7 @@ from spikeloom.importers.compiled import CompiledRunner
 from spikeloom.importers.evaluate import run_steps
 
 NEURONS = ("snnTorch RLeaky, one to one", "snnTorch Alpha", "snnTorch SLSTM", "Norse LSNN", "Norse LIFRefrac",
-           "sinabs ALIF", "BindsNET LIFNodes",
+           "sinabs LIF, min_v_mem", "sinabs IAF", "sinabs ALIF", "Rockpool LIFTorch, capped", "BindsNET LIFNodes",
            "any, synaptic delay of two steps")
 
 
