@@ -21,7 +21,10 @@ TOLERANCE = 1e-4
 def test_every_gradient(name: str, tmp_path: Path) -> None:
     sibling = SIBLINGS[name]
     lists = sibling.lists
-    rules = {"activity": lists.activity, "near": lists.near, "input_capacity": lists.inputs} if lists else {}
+    rules = {}
+    if lists:
+        rules = {"activity": lists.activity, "near": lists.near, "input_capacity": lists.inputs}
+        rules["rotate"] = "--rotate" in sibling.more
     loss, counts, expected = torch_gradients(sibling.net, **rules)
     assert counts.sum() > 0
     if lists:
