@@ -42,8 +42,10 @@ def test_a_loss_that_its_readout_does_not_fit_is_refused(spikeloom, net, data):
     assert "loss 'mse_count' does not fit the readout 'membrane_mean'" in refused.err
 
 
-def test_a_membrane_that_overflows_is_named(spikeloom, net, data, tmp_path):
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_membrane_that_overflows_is_named(spikeloom, net, data, tmp_path, micro_batches):
     train = ["train", net, *COMMON, "--epochs=3", "--save=w.safetensors", "--readout=membrane_mean"]
+    train.append(f"--gradient-accumulation={micro_batches}")
     spikeloom(*train, "--max-steps=1")
     weights = load_file(tmp_path / "w.safetensors")
     (tmp_path / "w.safetensors").unlink()

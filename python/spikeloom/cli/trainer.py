@@ -234,21 +234,25 @@ class Trainer:
         )
 
     def _find_failure(self, step: int) -> str:
-        def batch(number: int) -> tuple[np.ndarray, np.ndarray]:
+        def batch(number: int) -> tuple[int, np.ndarray]:
             epoch, at = divmod(number - 1, self.batches)
-            indices = self._order(epoch + 1)[at * self.samples :][: self.samples]
-            return self.data.take(indices, epoch + 1), self.labels[indices]
+            return epoch + 1, self._order(epoch + 1)[at * self.samples :][: self.samples]
 
         def again(number: int) -> None:
             self._set_rate(number - 1)
-            self.session.step(*batch(number))
+            epoch, indices = batch(number)
+            self.session.step(self.data.take(indices, epoch), self.labels[indices])
 
         def look(number: int) -> dict[str, np.ndarray]:
+            epoch, indices = batch(number)
             with self.setup.inference().session(self.options.engine or "fast", self.options.threads) as session:
                 session.weights = self.session.weights
-                outputs = session.run(batch(number)[0])
+                micro_batches = range(0, len(indices), session.info.batch)
+                chosen = [indices[start : start + session.info.batch] for start in micro_batches]
+                runs = [session.run(self.data.take(part, epoch)) for part in chosen]
                 states = [port.name for port in session.info.results if port.pair]
-                return {name: outputs[name] for name in [*states, *(n for n in outputs if n not in states)]}
+                names = [*states, *(name for name in runs[0] if name not in states)]
+                return {name: np.concatenate([run[name].reshape(-1) for run in runs]) for name in names}
 
         return find_failure(self.session, self.good.snapshot, step, again, look)
 
