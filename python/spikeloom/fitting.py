@@ -113,11 +113,12 @@ def _time_first(session: Session, name: str, array: np.ndarray, time_first: bool
 
 def _step(session: Session, x: Arrays, labels: np.ndarray, number: int) -> StepResult:
     """One training step; what is wrong with a batch is told with its number."""
-    batch = session.info.batch
+    batch = session.info.samples
     if labels.ndim == 1 and len(labels) > batch:
+        wanted = -(-len(labels) // session.info.micro_batches)
         raise UserError(
             f"batch {number} of the loader has {len(labels)} samples, the program was compiled for {batch}: "
-            f"give DataLoader(batch_size={batch}), or compile with batch={len(labels)}"
+            f"give DataLoader(batch_size={batch}), or compile with batch={wanted}"
         )
     try:
         return session.step(x, labels)

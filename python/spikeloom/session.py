@@ -416,7 +416,7 @@ class Session:
 
         Args:
             loader: gives inputs ``[b, T, ...]`` (or a dict of them) and labels ``[b]``, tensors or arrays, ``b`` up to
-                the program's batch. A smaller batch, such as the last one, is filled up with samples of weight 0.
+                the samples of a step. A smaller batch, such as the last one, is filled up with samples of weight 0.
             epochs: how often to go through it.
             encode: ``latency``, ``rate`` or ``direct``, if the inputs are still data ``[b, ...]``.
             time_first: the inputs are ``[T, b, ...]``.

@@ -147,6 +147,19 @@ def test_fit_encodes_still_data(session: sl.Session) -> None:
     assert result.samples == 8
 
 
+def test_fit_takes_the_samples_of_all_micro_batches(model: sl.Model, session: sl.Session) -> None:
+    loader = torch.utils.data.DataLoader(Data(), batch_size=4)
+    program = sl.compile(model, machine="tiny", batch=2, steps=STEPS, train=TRAINING, gradient_accumulation=2)
+    with program.session() as parts:
+        parts.weights = session.weights
+        (whole,), (found,) = session.fit(loader), parts.fit(loader)
+        assert found.samples == whole.samples == 10
+        assert found.loss == pytest.approx(whole.loss, rel=1e-5)
+        x = binary(6, STEPS, INPUTS)
+        with pytest.raises(sl.UserError, match=r"compiled for 4: (?s:.*)or compile with batch=3"):
+            parts.fit([(x, torch.zeros(6, dtype=torch.int64))])
+
+
 def test_fit_refusals(session: sl.Session) -> None:
     x, labels = binary(4, STEPS, INPUTS), torch.arange(4) % CLASSES
     with pytest.raises(
