@@ -221,7 +221,7 @@ class Gradients:
     """A program of outputs and gradients for cotangents from outside, so that the network can be part of a model.
 
     Args:
-        surrogate: the stand-in for the derivative of the spike, ``kind:slope``.
+        surrogate: the stand-in for the derivative of the spike, ``kind`` or ``kind:parameter:...``.
         detach_reset: no gradient through the resets of neurons.
         states: also differentiate the last states with respect to the first ones (not states that carry spikes).
     """

@@ -109,8 +109,8 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--second-threshold",
         type=parse_threshold_schedule,
-        metavar="F|F:F",
-        help="near-threshold entries start at F·θ; train: from the first to the last epoch (default: all neurons)",
+        metavar="F|F:G",
+        help="near-threshold entries start at F·θ; train: F in the first epoch to G in the last (default: all neurons)",
     )
     group.add_argument(
         "--input-capacity", type=length, action="append", default=[], metavar="NAME:N", help="event list of an input"
@@ -139,7 +139,9 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add the options of execution."""
     group = parser.add_argument_group("execution")
-    group.add_argument("--engine", choices=("fast", "strict", "estimate"), help="(default: fast)")
+    group.add_argument(
+        "--engine", choices=("fast", "strict", "estimate"), metavar="{fast,strict}", help="(default: fast)"
+    )
     group.add_argument("--threads", type=positive, metavar="N", help="(default: the number of cores)")
     group.add_argument("--encode", choices=CODINGS, default="none", help="how still data become spikes (default: none)")
     group.add_argument(

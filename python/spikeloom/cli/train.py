@@ -22,7 +22,7 @@ def add_parser(verbs) -> None:
     _add_start(parser)
     _add_results(parser)
     add_compile(parser)
-    add_training(parser)
+    add_training(parser, schedules=True)
     add_engine(parser)
     parser.set_defaults(main=main)
 

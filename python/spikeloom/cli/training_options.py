@@ -23,8 +23,8 @@ SETTINGS = {
 }
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add the options of training programs."""
+def add_training(parser: argparse.ArgumentParser, *, schedules: bool = False) -> None:
+    """Add the options of training programs; ``schedules`` are of the loop around them."""
     group = parser.add_argument_group("training")
     group.add_argument(
         "--loss",
@@ -51,7 +51,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="KIND[:PARAMETER…]",
         help=f"with usual parameters: {surrogates} (default: fast_sigmoid:25)",
     )
-    group.add_argument("--detach-reset", choices=("true", "false"), default="true", help="(default: true)")
+    group.add_argument(
+        "--detach-reset",
+        choices=("true", "false"),
+        default="true",
+        help="no gradient through the resets of neurons (default: true)",
+    )
     group.add_argument(
         "--rate-penalty",
         type=penalty,
@@ -73,21 +78,22 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         help="truncated backpropagation: states are detached before every so many steps (default: never)",
     )
-    _add_optimizer(parser)
+    _add_optimizer(parser, schedules)
 
 
-def _add_optimizer(parser: argparse.ArgumentParser) -> None:
+def _add_optimizer(parser: argparse.ArgumentParser, schedules: bool) -> None:
     group = parser.add_argument_group("optimiser")
     group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="adam", help="(default: adam)")
     rates = ", ".join(f"{name} {kind().lr:g}" for name, kind in OPTIMIZERS.items())
     group.add_argument("--lr", type=number, metavar="RATE", help=f"learning rate (default: {rates})")
-    group.add_argument(
-        "--lr-schedule",
-        type=parse_rate_schedule,
-        default=RateSchedule(),
-        metavar="constant|step:EVERY:FACTOR|cosine[:WARMUP]",
-        help="how the learning rate changes; EVERY in epochs, WARMUP in steps (default: constant)",
-    )
+    if schedules:
+        group.add_argument(
+            "--lr-schedule",
+            type=parse_rate_schedule,
+            default=RateSchedule(),
+            metavar="constant|step:EVERY:FACTOR|cosine[:WARMUP]",
+            help="how the learning rate changes; EVERY in epochs, WARMUP in steps (default: constant)",
+        )
     group.add_argument("--momentum", type=number, metavar="F", help="sgd (default: 0)")
     group.add_argument("--nesterov", action="store_true", default=None, help="sgd: Nesterov momentum")
     group.add_argument("--beta1", type=number, metavar="F", help="adam, adamw (default: 0.9)")
