@@ -93,7 +93,7 @@ class Builder:
 
     def compare(self, pred: str, a: Value, b: Value) -> Value:
         """A mask. Constants and parameters go to the right; `(p - q) > 0` becomes `p > q`, which is exact."""
-        if _fixed(a) and not _fixed(b):
+        if is_fixed(a) and not is_fixed(b):
             a, b, pred = b, a, _SWAPPED[pred]
         number = constant_of(b)
         if number == 0.0 and kind_of(a) == "sub":
@@ -144,5 +144,6 @@ class Builder:
         return self.make("select", [mask, a, b], a.width)
 
 
-def _fixed(value: Value) -> bool:
+def is_fixed(value: Value) -> bool:
+    """Whether a value is a number or a parameter for every sample."""
     return kind_of(value) in ("const", "broadcast")

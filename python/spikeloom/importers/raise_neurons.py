@@ -205,7 +205,7 @@ def _integrate(step: Step, state: State, value: Value, sources: Callable[[Value]
     build = Builder()
     build.source = value.op.source
     x, gain = _input(step, build, update, state.value.width)
-    attrs, params = _coefficients(build, update)
+    attrs, params = _coefficients(update)
     if gain != 1.0:
         attrs["gain"] = gain
     op = Op("integrator", [x, state.value], params, attrs, [], build.source)
@@ -318,7 +318,7 @@ def _reset_after(following: Value, test: Test, old: list[Value] | None = None) -
     return {"reset_kind": "value", "v_reset": shift.number}
 
 
-def _coefficients(build: Builder, update: Update) -> tuple[dict, dict]:
+def _coefficients(update: Update) -> tuple[dict, dict]:
     """`decay` and `leak` as attributes, or `decay` as a parameter."""
     if update.decay.parameter is not None:
         return {}, {"decay": update.decay.parameter}
@@ -376,7 +376,7 @@ def _neuron(step: Step, state: State, test: Test, update: Update, attrs: dict, b
             operands: tuple[Value, float, Value], problems: ProblemList) -> Op:
     """Adds the operation for the operands (input, gain, membrane) after what `build` made; nothing reads it yet."""
     x, gain, membrane = operands
-    more, params = _coefficients(build, update)
+    more, params = _coefficients(update)
     attrs = {**attrs, **more}
     if gain != 1.0:
         attrs["gain"] = gain

@@ -11,7 +11,7 @@ on through weights (recurrence) stay states.
 
 from __future__ import annotations
 
-from .builder import Builder, constant_of, kind_of
+from .builder import Builder, constant_of, is_fixed, kind_of
 from .ir import Op, State, Step, Value, cone
 
 _WEIGHTS = ("linear", "conv", "concat", "slice")
@@ -59,10 +59,10 @@ def is_reset_test(step: Step, test: Op) -> bool:
     state = next((s for s in step.states if s.value is test.operands[0]), None)
     if state is None:
         return False
-    limits = _numbers(test.operands[1]) if _is_fixed(test.operands[1]) else None
+    limits = _numbers(test.operands[1]) if is_fixed(test.operands[1]) else None
     for op in step.ops:
         if op.kind == "cmp" and op is not test and op.operands[0] is not state.value:
-            if _is_fixed(op.operands[1]) and _numbers(op.operands[1]) == limits \
+            if is_fixed(op.operands[1]) and _numbers(op.operands[1]) == limits \
                     and id(state.value) in cone(op.operands[0]):
                 return True
         elif op.kind == "neuron" and (op.results[1] is state.next or id(state.value) in cone(op.operands[1])):
@@ -90,7 +90,7 @@ def _use_membrane(step: Step, state: State) -> None:
     test = spike.op.operands[0].op
     membrane, threshold = test.operands
     fires = _FIRES.get(test.attrs["pred"])
-    if fires is None or not _is_fixed(threshold):
+    if fires is None or not is_fixed(threshold):
         return
     holder = next((s for s in step.states if s.next is membrane and s.private), None)
     readers = step.users().get(id(state.value), [])
@@ -112,10 +112,6 @@ def _use_membrane(step: Step, state: State) -> None:
         op.operands = [replacement if v is old else v for v in op.operands]
     step.ops += build.ops
     step.clean()
-
-
-def _is_fixed(value: Value) -> bool:
-    return kind_of(value) in ("const", "broadcast")
 
 
 def _numbers(threshold: Value) -> list[float]:

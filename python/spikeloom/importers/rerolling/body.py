@@ -26,7 +26,6 @@ class Body:
         self.scan = Scan(schedule.steps, reverse, [], [], [], [])
         self.constants: list[Value] = []  # of the trace, which the body repeats
         self._constants: dict[int, Value] = {}
-        self._ages: dict[Family, int] = {}
         for family in schedule.families:
             if family.is_tap:
                 inner = Value(family.width, family.dtype, None, outer[family.sequence].name)
