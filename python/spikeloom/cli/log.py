@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +30,28 @@ class Log:
         if Path(self.path).is_file():
             with atomic_file(self.path, "--log") as file:
                 file.write("".join(f"{line}\n" for line in kept).encode())
-        try:
+        with self._named_errors():
             self.file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (closed by `close`)
-        except OSError as error:
-            raise UserError(f"--log: cannot write {self.path}: {error.strerror or error}") from error
 
     def write(self, entry: dict[str, Any]) -> None:
         """Append a line."""
         if self.file is not None:
-            try:
+            with self._named_errors():
                 self.file.write(json.dumps(entry) + "\n")
-            except OSError as error:
-                raise UserError(f"--log: cannot write {self.path}: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """Close the file."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        """Close the file; a line that could not be written is tried once more, and may fail again."""
+        file, self.file = self.file, None
+        if file is not None:
+            with self._named_errors():
+                file.close()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"--log: cannot write {self.path}: {error.strerror or error}") from error
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
