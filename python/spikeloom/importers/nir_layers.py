@@ -17,7 +17,7 @@ MAX_DELAY = 4096  # steps; each is a state of its own
 
 
 def lower_layer(step: StepBuilder, node: Node, x: Value, problems: ProblemList) -> Value:
-    """What the node gives for its input `x`; a delay comes from `lower_delay`."""
+    """What the node gives for its input `x`; a delay is a `Delay`."""
     build = step.build
     if node.kind in ("Affine", "Linear"):
         return _linear(step, node, x)
@@ -39,7 +39,7 @@ def _spread(values, width: int) -> np.ndarray:
 
 
 def _bias(step: StepBuilder, node: Node, width: int) -> dict:
-    """The bias, if it is anything but zero for sure: one that trains stays."""
+    """The bias, if the node has one; zeros stay, since they may train."""
     bias = getattr(node.node, "bias", None)
     return {} if bias is None else {"bias": step.parameter(f"{node.name}.bias", _spread(bias, width), True)}
 

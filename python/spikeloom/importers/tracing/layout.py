@@ -16,6 +16,7 @@ import numpy as np
 
 from ..onnx_graph import Port, SourceGraph
 from ..problems import ProblemList
+from .tensor import dims_text
 
 INPUT_TYPES = {"float", "bool", "uint8", "float16", "double", "bfloat16", "int64", "int32"}
 DEFAULT_STEPS = 5
@@ -79,17 +80,17 @@ class Layouts:
             elif port.dims is None:
                 self.problems.error(f"input '{port.name}' has unknown shape; export it with its dimensions")
             elif not (2 if port is self._first() else 1) <= len(port.dims) <= 5:
-                self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; inputs are [batch, features], "
-                                    "[time, batch, features], or images instead of features")
+                self.problems.error(f"input '{port.name}' has shape {dims_text(port.dims)}; inputs are "
+                                    "[batch, features], [time, batch, features], or images instead of features")
             elif len(port.dims) > 1 and not isinstance(port.dims[-1], int):
                 self.problems.error(f"input '{port.name}' has the dynamic feature dimension '{port.dims[-1]}'; export "
                                     "it with a fixed one")
             elif any(isinstance(d, int) and d <= 0 for d in port.dims):
-                self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; every dimension must be at "
-                                    "least 1")
+                self.problems.error(f"input '{port.name}' has shape {dims_text(port.dims)}; every dimension "
+                                    "must be at least 1")
             elif prod(d for d in port.dims if isinstance(d, int)) > _LARGEST:
-                self.problems.error(f"input '{port.name}' has shape {_text(port.dims)}; more than {_LARGEST} numbers "
-                                    "are not supported")
+                self.problems.error(f"input '{port.name}' has shape {dims_text(port.dims)}; more than {_LARGEST} "
+                                    "numbers are not supported")
         return len([p for p in self.problems.items if p.severity == "error"]) == before
 
     def _first(self) -> Port:
@@ -199,7 +200,3 @@ def _means(name: str, letter: str) -> bool:
     if text.startswith(("t", "s", "l")):
         return letter == "T"
     return True
-
-
-def _text(dims) -> str:
-    return "x".join(map(str, dims))

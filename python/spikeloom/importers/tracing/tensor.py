@@ -84,8 +84,8 @@ class Tensor:
         """The axis of `cells` of a dimension; the batch is refused, since `what` would treat samples differently."""
         number, (low, high) = self.dim(number), self.fold
         if number == low:
-            raise MixedBatch(f"{what} along the batch axis (dimension {number} of {_text(self.dims)}) treats samples "
-                             "of one batch differently, which is not supported", [1, self.size])
+            raise MixedBatch(f"{what} along the batch axis (dimension {number} of {dims_text(self.dims)}) treats "
+                             "samples of one batch differently, which is not supported", [1, self.size])
         return number if number < low else number + high - low - 1
 
     def features(self) -> list[int]:
@@ -110,8 +110,8 @@ class Tensor:
             if outer * self.size * inner == extent:
                 fits.append((place, outer, inner))
         if not fits:
-            raise MixedBatch(f"a value of shape {_text(self.dims)} becomes {_text(wanted)}, which mixes the samples of "
-                             "the batch with other axes", wanted)
+            raise MixedBatch(f"a value of shape {dims_text(self.dims)} becomes {dims_text(wanted)}, which mixes the "
+                             "samples of the batch with other axes", wanted)
         # Several dimensions fit where extents are 1: best the batch alone, then `T*B`; the last of them.
         place, outer, inner = min(fits, key=lambda fit: (fit[2] > 1, fit[1] > 1, -fit[0]))
         left = [*wanted[:place], *([outer] if outer > 1 else [])]
@@ -167,7 +167,8 @@ def plain(cells: np.ndarray, steps: tuple[bool, ...], batch: int, size: int, dty
     return Tensor(cells, steps, batch, size, (batch, batch + 1), dtype)
 
 
-def _text(dims) -> str:
+def dims_text(dims) -> str:
+    """A shape for messages, such as `4x20`."""
     return "x".join(map(str, dims))
 
 
