@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
-from spiking_models import BUILD, Layer, Net, run
+from same_bits import assert_same_training_step
+from spiking_models import BUILD, Layer, Net
 
 if not (BUILD / "bin/snn-compile").exists() or not (BUILD / "bin/snn-run").exists():
     pytest.skip("needs snn-compile and snn-run: build everything", allow_module_level=True)
@@ -65,30 +64,5 @@ MODELS: dict[str, tuple[Net, list[str]]] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_one_training_step(name: str, tmp_path) -> None:
     net, options = MODELS[name]
-    model, weights, x, labels = (tmp_path / file for file in ("m.mlir", "w.safetensors", "x.npy", "y.npy"))
-    model.write_text(net.mlir())
-    save_file(net.values, weights)
-    np.save(x, net.x)
-    np.save(labels, net.labels)
-    arguments = [
-        "--train",
-        "--machine=tiny",
-        *(f"--{name}={value}" for name, value in net.step_options().items()),
-        *options,
-    ]
-    placed, program, expected = tmp_path / "placed.mlir", tmp_path / "program.loom", tmp_path / "expected"
-    # The order of sums over tiles is an attribute that the placement writes.
-    run(BUILD / "bin/snn-compile", model, "-o", placed, "--stop-after=placement", *arguments)
-    run(BUILD / "bin/snn-compile", model, "-o", program, *arguments)
-    inputs = ["--input", f"x={x}", "--weights", weights]
-    run(BUILD / "bin/snn-interpret", placed, *inputs, "--input", f"labels={labels}", "--output", expected)
-    for engine in ("strict", "fast"):
-        gradients, trained = tmp_path / f"{engine}.gradients", tmp_path / f"{engine}.weights"
-        results = ["--save-gradients", gradients, "--save", trained]
-        run(BUILD / "bin/snn-run", program, "--engine", engine, *inputs, "--labels", labels, *results)
-        found, new = load_file(gradients), load_file(trained)
-        for parameter in net.values:
-            gradient = np.load(expected / f"{parameter}.grad.npy")
-            assert np.linalg.norm(gradient) > 0
-            np.testing.assert_array_equal(found[parameter], gradient, err_msg=f"{engine}: gradient of {parameter}")
-            np.testing.assert_array_equal(new[parameter], np.load(expected / f"{parameter}.npy"), err_msg=engine)
+    step = [f"--{name}={value}" for name, value in net.step_options().items()]
+    assert_same_training_step(tmp_path, net.mlir(), net.x, net.labels, net.values, {}, [*step, *options])

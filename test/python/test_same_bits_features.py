@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from feature_models import NETS
+from same_bits import assert_same_training_step
 from spiking_models import BUILD, run
 
 if not (BUILD / "bin/snn-compile").exists() or not (BUILD / "bin/snn-run").exists():
@@ -22,29 +23,8 @@ LISTS = ["conv2d, groups, dilation", "average pooling", "residual", "batch norm 
 @pytest.mark.parametrize(("name", "options"), [(n, []) for n in NETS] + [(n, SPARSE) for n in LISTS])
 def test_one_training_step(name: str, options: list[str], tmp_path) -> None:
     net, output = NETS[name]()
-    model, weights, x, labels = (tmp_path / file for file in ("m.mlir", "w.safetensors", "x.npy", "y.npy"))
-    model.write_text(net.mlir(output))
-    save_file({**net.values, **net.statistics}, weights)
-    np.save(x, net.x)
-    np.save(labels, net.labels)
-    arguments = ["--train", "--machine=tiny", f"--surrogate=fast_sigmoid:{net.slope}", *options]
-    placed, program, expected = tmp_path / "placed.mlir", tmp_path / "program.loom", tmp_path / "expected"
-    # The order of sums over tiles is an attribute that the placement writes.
-    run(BUILD / "bin/snn-compile", model, "-o", placed, "--stop-after=placement", *arguments)
-    run(BUILD / "bin/snn-compile", model, "-o", program, *arguments)
-    inputs = ["--input", f"x={x}", "--weights", weights]
-    run(BUILD / "bin/snn-interpret", placed, *inputs, "--input", f"labels={labels}", "--output", expected)
-    for engine in ("strict", "fast"):
-        gradients, trained = tmp_path / f"{engine}.gradients", tmp_path / f"{engine}.weights"
-        results = ["--save-gradients", gradients, "--save", trained]
-        run(BUILD / "bin/snn-run", program, "--engine", engine, *inputs, "--labels", labels, *results)
-        found, new = load_file(gradients), load_file(trained)
-        for parameter in net.values:
-            gradient = np.load(expected / f"{parameter}.grad.npy")
-            np.testing.assert_array_equal(found[parameter], gradient, err_msg=f"{engine}: gradient of {parameter}")
-            np.testing.assert_array_equal(new[parameter], np.load(expected / f"{parameter}.npy"), err_msg=engine)
-        for statistic in net.statistics:
-            np.testing.assert_array_equal(new[statistic], np.load(expected / f"{statistic}.npy"), err_msg=engine)
+    step = [f"--surrogate=fast_sigmoid:{net.slope}", *options]
+    assert_same_training_step(tmp_path, net.mlir(output), net.x, net.labels, net.values, net.statistics, step)
 
 
 @pytest.mark.parametrize("name", NETS)
