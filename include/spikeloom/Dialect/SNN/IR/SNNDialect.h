@@ -36,7 +36,8 @@ inline constexpr llvm::StringLiteral kAxesAttr = "snn.axes";
 inline constexpr llvm::StringLiteral kStateAttr = "snn.state";
 /// On a result: the parameter or optimiser argument whose new value it is.
 inline constexpr llvm::StringLiteral kUpdateAttr = "snn.update";
-/// On a result of a training step: `loss`, `correct` or `gradient` (then `snn.of` names the parameter).
+/// On a result of a training step or of snn-vector-jacobian: `loss`, `correct` or `gradient` (then `snn.of`
+/// names what it is the gradient of).
 inline constexpr llvm::StringLiteral kRoleAttr = "snn.role";
 inline constexpr llvm::StringLiteral kOfAttr = "snn.of";
 /// On a neuron and its adjoint the name of its layer, on a compressed input the input's: for options and
