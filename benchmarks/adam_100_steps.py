@@ -31,7 +31,7 @@ from network import lif_network  # noqa: E402
 import spikeloom as sl  # noqa: E402
 from spikeloom.arrays import epoch_order  # noqa: E402
 from spikeloom.datasets import fashion_mnist  # noqa: E402
-from spikeloom.encoding import Encoder  # noqa: E402
+from spikeloom.encoding import Encoding  # noqa: E402
 
 # The sharper the surrogate and the smaller the rate, the later the first flipped spike.
 RATE, SLOPE = 5e-4, 25
@@ -61,7 +61,7 @@ class Ours:
 def compare(arguments: argparse.Namespace) -> list[dict]:
     """Train both; return loss and flipped spikes of every step."""
     images, labels = fashion_mnist("train")
-    order, code = epoch_order(len(images), arguments.seed, 1), Encoder(arguments.coding, STEPS, arguments.seed)
+    order, code = epoch_order(len(images), arguments.seed, 1), Encoding(arguments.coding).encoder(STEPS, arguments.seed)
     weights = initial_weights(arguments.seed)
     theirs = Network(weights, decay=DECAY, slope=SLOPE, rate=RATE, readout=arguments.readout)
     rows = []

@@ -37,7 +37,7 @@ from network import lif_network  # noqa: E402
 
 from spikeloom.arrays import epoch_order  # noqa: E402
 from spikeloom.datasets import fashion_mnist  # noqa: E402
-from spikeloom.encoding import Encoder  # noqa: E402
+from spikeloom.encoding import Encoding  # noqa: E402
 
 SIZES = [784, 512, 512, 10]
 STEPS, BATCH, DECAY, SLOPE, RATE, GAIN = 25, 100, 0.9, 5, 1e-3, 2.0
@@ -70,7 +70,7 @@ def run_torch(coding: str, seed: int, epochs: int, threads: int, folder: Path) -
     torch.set_num_threads(threads)
     images, labels = fashion_mnist("train")
     tests, test_labels = fashion_mnist("t10k")
-    code = Encoder(coding, STEPS, seed)
+    code = Encoding(coding).encoder(STEPS, seed)
 
     def batches(epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         order = epoch_order(len(images), seed, epoch)

@@ -3,13 +3,15 @@
 
 from . import nn
 from .compiler import compile
+from .encoding import Encoding
 from .errors import Defect, UsageError, UserError
 from .fitting import EpochResult
 from .models import Model, load
 from .onnx_export import export_onnx
 from .options import SGD, Adam, AdamW, Events, Gradients, Training
 from .pytorch import from_torch, to_torch
-from .session import Program, Session, StepResult, VjpResult
+from .results import StepResult, VjpResult
+from .session import Program, Session
 from .version import __version__
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Defect",
+    "Encoding",
     "EpochResult",
     "Events",
     "Gradients",

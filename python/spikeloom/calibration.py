@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import compile
+from .compiler import compile, is_machine_file
 from .errors import UserError
 from .options import Events
 from .session import Session
@@ -50,7 +50,7 @@ class Scaling:
 
 def roomy_machine(machine: str, folder: Path) -> str:
     """Write a machine like another whose tiles hold anything, because calibration keeps full lists."""
-    if Path(machine).suffix == ".json":
+    if is_machine_file(machine):
         try:
             fields = json.loads(Path(machine).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -12,9 +12,24 @@ from .arrays import atomic_file, check_writable
 from .errors import UsageError
 from .importers import Model as Imported
 from .models import Model, load
-from .options import Events, Gradients, Training
+from .options import Events, Gradients, Training, check_lists
 from .session import Program
 from .tools import run_tool
+
+
+def is_machine_file(machine: str) -> bool:
+    """Whether a machine is given as a file, not as the name of a preset."""
+    return Path(machine).suffix == ".json"
+
+
+def check_fixed(model: Model, batch: int | None, steps: int | None, train_parameters: str | None) -> None:
+    """Refuse for an MLIR model what its own types and attributes say."""
+    if batch is not None or steps is not None:
+        raise UsageError(
+            f"{model.path}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX and NIR"
+        )
+    if train_parameters is not None:
+        raise UsageError(f"--train-parameters is for ONNX and NIR; mark parameters of {model.path} with snn.trainable")
 
 
 def compile(
@@ -65,6 +80,11 @@ def compile(
         raise UsageError("train and gradients exclude each other: a training step has its own loss")
     if isinstance(model, str | Path):
         model = load(model)
+    events = events or Events()
+    if isinstance(model, Model) and not model.is_imported:
+        check_fixed(model, batch, steps, train_parameters)
+    else:
+        check_lists(events, train)
     if output is not None:
         check_writable(output, "the program")
     folder = tempfile.TemporaryDirectory(prefix="spikeloom-")
@@ -78,10 +98,10 @@ def compile(
         source = f"{Path(model.path).stem}.mlir"
         (Path(folder.name) / source).write_text(model.to_mlir(), encoding="utf-8")
     program = Path(folder.name) / "program.loom"
-    if Path(machine).suffix == ".json":
+    if is_machine_file(machine):
         machine = str(Path(machine).resolve())
     arguments = [source, "-o", program.name, f"--machine={machine}", f"--chips={chips}"]
-    arguments += (events or Events()).arguments()
+    arguments += events.arguments()
     arguments += train.arguments() if train else []
     arguments += gradients.arguments() if gradients else []
     if gradient_accumulation > 1:

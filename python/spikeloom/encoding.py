@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UsageError, UserError
 
 CODINGS = ("none", "latency", "rate", "direct")
 RATE_GAIN = 0.15
@@ -99,23 +99,42 @@ def direct(samples: np.ndarray, steps: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """A coding with its parameters: call it with samples ``[N, ...]`` to get ``[T, N, ...]``."""
+class Encoding:
+    """How still data become sequences: every field is an option of the command line and of ``Session.fit``.
 
-    coding: str
-    steps: int
-    seed: int = 0
+    Args:
+        coding: ``none`` (the data are sequences already), ``latency``, ``rate`` or ``direct``; `--encode`.
+        gain: ``rate``: a value a fires with probability ``gain * a`` in each step; `--encode-gain`.
+    """
+
+    coding: str = "none"
     gain: float = RATE_GAIN
 
     def __post_init__(self) -> None:
-        """Refuse unknown codings."""
-        if self.coding not in CODINGS[1:]:
-            raise UserError(f"unknown coding '{self.coding}'; known: {', '.join(CODINGS)}")
+        """Refuse unknown codings, and a gain that nothing reads."""
+        if self.coding not in CODINGS:
+            raise UsageError(f"unknown coding '{self.coding}'; known: {', '.join(CODINGS)}")
+        if self.gain != RATE_GAIN and self.coding != "rate":
+            raise UsageError(f"a gain is for the coding 'rate'; '{self.coding}' has none")
+
+    def encoder(self, steps: int, seed: int) -> Encoder | None:
+        """Return what makes sequences of still data, or None if the data are sequences already."""
+        return None if self.coding == "none" else Encoder(self, steps, seed)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A coding for a number of steps: call it with samples ``[N, ...]`` to get ``[T, N, ...]``."""
+
+    encoding: Encoding
+    steps: int
+    seed: int
 
     def __call__(self, samples: np.ndarray, indices: np.ndarray | None = None, epoch: int = 0) -> np.ndarray:
         """Encode; ``indices [N]`` and the epoch choose what ``rate`` draws."""
-        if self.coding == "latency":
+        if self.encoding.coding == "latency":
             return latency(samples, self.steps, np.bool_)
-        if self.coding == "rate":
-            return rate(samples, self.steps, gain=self.gain, seed=self.seed, indices=indices, epoch=epoch)
+        if self.encoding.coding == "rate":
+            gain = self.encoding.gain
+            return rate(samples, self.steps, gain=gain, seed=self.seed, indices=indices, epoch=epoch)
         return direct(samples, self.steps)

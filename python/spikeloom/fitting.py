@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .encoding import Encoder
+from .encoding import Encoder, Encoding
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from .session import Session, StepResult
+    from .results import StepResult
+    from .session import Session
 
 Arrays = np.ndarray | Mapping[str, np.ndarray]
 
@@ -48,17 +49,32 @@ def fit(
     loader: Iterable,
     epochs: int = 1,
     *,
-    encode: str = "none",
+    encode: str | Encoding = "none",
     time_first: bool = False,
     seed: int = 0,
     on_epoch: Callable[[EpochResult], Any] | None = None,
 ) -> list[EpochResult]:
-    """Do what ``Session.fit`` says."""
+    """Train on a ``torch.utils.data.DataLoader``, or on anything that gives pairs of inputs and labels.
+
+    Args:
+        session: of a training program.
+        loader: gives inputs ``[b, T, ...]`` (or a dict of them) and labels ``[b]``, tensors or arrays, ``b`` up to the
+            samples of a step. A smaller batch, such as the last one, is filled up with samples of weight 0.
+        epochs: how often to go through it.
+        encode: ``latency``, ``rate`` or ``direct``, or an ``Encoding``, if the inputs are still data ``[b, ...]``.
+        time_first: the inputs are ``[T, b, ...]``.
+        seed: of ``rate``.
+        on_epoch: is called after every epoch with its result.
+
+    Returns:
+        One result an epoch.
+    """
     if epochs < 1:
         raise UserError(f"epochs={epochs}: at least 1 is wanted")
     if epochs > 1 and iter(loader) is loader:
         raise UserError(f"the loader can be gone through only once, so epochs={epochs} needs a list or a DataLoader")
-    code = Encoder(encode, session.info.steps, seed) if encode != "none" else None
+    encoding = encode if isinstance(encode, Encoding) else Encoding(encode)
+    code = encoding.encoder(session.info.steps, seed)
     results = []
     for epoch in range(1, epochs + 1):
         start = time.monotonic()

@@ -39,7 +39,12 @@ class Model:
         from .importers import load_model
 
         return load_model(
-            self.path, batch=batch, steps=steps, as_=self.as_, state=self.state, train_parameters=train_parameters,
+            self.path,
+            batch=batch,
+            steps=steps,
+            as_=self.as_,
+            state=self.state,
+            train_parameters=train_parameters,
             nir=self.nir,
         )
 

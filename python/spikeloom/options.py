@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from .errors import UsageError
 
 LOSSES = ("cross_entropy", "mse", "mse_count")
+USUAL_TARGETS = (1.0, 0.0)
 READOUTS = ("spike_count", "spike_rate", "membrane_mean", "membrane_max", "membrane_last", "membrane_each", "output")
 # The parameters of every surrogate where they are not given: see `#snn.surrogate` in docs/Dialects.
 SURROGATES: dict[str, tuple[float, ...]] = {
@@ -147,6 +148,17 @@ class Events:
         return result
 
 
+def check_lists(events: Events, train: Training | None) -> None:
+    """Refuse what only changes something where a list is shorter than its layer, if no list is."""
+    if events.max_activity is not None or events.capacity:
+        return
+    why = "has no effect where every list holds its whole layer; give max_activity, too"
+    if events.rotate and not events.input_capacity:
+        raise UsageError(f"rotate {why}")
+    if train is not None and train.overflow_penalty:
+        raise UsageError(f"overflow_penalty {why}")
+
+
 def check_share(share: float) -> None:
     """Refuse what is no share of a layer."""
     if not 0 < share <= 1:
@@ -176,7 +188,7 @@ class Training:
     optimizer: Optimizer = field(default_factory=Adam)
     surrogate: str = "fast_sigmoid:25"
     detach_reset: bool = True
-    targets: tuple[float, float] = (1.0, 0.0)
+    targets: tuple[float, float] = USUAL_TARGETS
     clip_gradients: str = ""
     rate_penalty: tuple[float, float] | None = None
     overflow_penalty: float = 0.0
@@ -189,9 +201,10 @@ class Training:
         if self.readout not in READOUTS:
             raise UsageError(f"readout '{self.readout}' is not known; known: {', '.join(READOUTS)}")
         check_surrogate(self.surrogate)
+        self._check_terms()
         result = ["--train", f"--loss={self.loss}", f"--readout={self.readout}", *self.optimizer.arguments()]
         result += [f"--surrogate={self.surrogate}", f"--detach-reset={'true' if self.detach_reset else 'false'}"]
-        if self.targets != (1.0, 0.0):
+        if self.targets != USUAL_TARGETS:
             result.append(f"--targets={self.targets[0]!r},{self.targets[1]!r}")
         if self.clip_gradients:
             result.append(f"--clip-gradients={check_clip(self.clip_gradients)}")
@@ -202,6 +215,17 @@ class Training:
         if self.truncate:
             result.append(f"--truncate={self.truncate}")
         return result
+
+    def _check_terms(self) -> None:
+        """Refuse numbers that no term of the loss can have, and targets that the loss does not read."""
+        if not 0 <= self.overflow_penalty < math.inf:
+            raise UsageError(f"overflow_penalty is {self.overflow_penalty:g}; a weight of at least 0 is wanted")
+        if self.rate_penalty and not (0 < self.rate_penalty[0] < math.inf and 0 <= self.rate_penalty[1] <= 1):
+            raise UsageError(
+                f"rate_penalty is {self.rate_penalty}; a pair of a positive weight and a rate in [0, 1] is wanted"
+            )
+        if self.loss == "cross_entropy" and self.targets != USUAL_TARGETS:
+            raise UsageError("targets are for the losses mse and mse_count; cross_entropy has none")
 
 
 def check_clip(text: str) -> str:

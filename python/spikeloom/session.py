@@ -8,175 +8,20 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from . import native
 from .arrays import atomic_file, check_finite, check_labels, check_numbers
 from .errors import UsageError, UserError
-from .fitting import EpochResult, fit
+from .fitting import fit
 from .layout import Layout
+from .ports import Port, batch_axis, read_info
+from .results import EventTotals, StepResult, VjpResult
 
 ENGINES = ("fast", "strict")
-
-
-@dataclass(frozen=True)
-class Port:
-    """An array of a program that has a name.
-
-    ``shape`` is in the user's order: ``[T, B, N]`` for sequences, ``[B, N]`` for states, the file's for parameters.
-    ``axes`` says how the arrays of the model's file lie where that differs (see ``layout``).
-    """
-
-    name: str
-    role: str
-    shape: tuple[int, ...]
-    trainable: bool = False
-    initial: float = 0.0
-    pair: str = ""
-    classes: int = 0
-    axes: str = ""
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a program says about itself."""
-
-    name: str
-    machine: Mapping[str, float | str]
-    batch: int
-    steps: int
-    ports: tuple[Port, ...]
-    optimizer: str
-    learning_rate: float
-    tiles_used: int
-    tile_memory_max: int
-    micro_batches: int = 1
-
-    @property
-    def samples(self) -> int:
-        """Samples of a run: those of all micro-batches of a training step."""
-        return self.batch * self.micro_batches
-
-    def of_role(self, role: str) -> list[Port]:
-        """Return the ports of a role, in the program's order."""
-        return [port for port in self.ports if port.role == role]
-
-    @property
-    def cotangents(self) -> dict[str, Port]:
-        """By result the array that takes its cotangent; empty unless compiled with ``gradients``."""
-        names = {f"{port.name}.cotangent": port.name for port in self.results}
-        return {names[port.name]: port for port in self.ports if port.name in names and port.role in ("input", "state")}
-
-    @property
-    def inputs(self) -> list[Port]:
-        """The arrays of data that a run takes."""
-        given = [port.name for port in self.cotangents.values()]
-        return [port for port in self.of_role("input") if port.name not in given]
-
-    @property
-    def states(self) -> list[Port]:
-        """The states that a run starts from."""
-        given = [port.name for port in self.cotangents.values()]
-        return [port for port in self.of_role("state") if not port.pair and port.name not in given]
-
-    @property
-    def results(self) -> list[Port]:
-        """The outputs, then the states after the last step (which name their input in ``pair``)."""
-        return self.of_role("output") + [port for port in self.ports if port.role == "state" and port.pair]
-
-    @property
-    def is_training(self) -> bool:
-        """Whether a run of the program is a training step."""
-        return bool(self.of_role("label"))
-
-    @property
-    def classes(self) -> int:
-        """The number of classes that labels distinguish, 0 if the program does not say."""
-        known = [port.classes for port in self.of_role("label") if port.classes]
-        return known[0] if known else 0
-
-
-@dataclass
-class LayerEvents:
-    """Spikes of a layer, added up over runs."""
-
-    units: int
-    capacity: int
-    fired: int = 0
-    listed: int = 0
-
-    @property
-    def overflow(self) -> float:
-        """The share of spikes that did not fit into the lists."""
-        return (self.fired - self.listed) / self.fired if self.fired else 0.0
-
-
-@dataclass
-class EventTotals:
-    """Spikes of all layers, added up over runs."""
-
-    layers: dict[str, LayerEvents] = field(default_factory=dict)
-
-    def add(self, events: list[dict]) -> None:
-        """Add one run."""
-        for event in events:
-            layer = self.layers.setdefault(event["name"], LayerEvents(event["units"], event["capacity"]))
-            layer.fired += event["fired"]
-            layer.listed += event["listed"]
-
-    @property
-    def overflow(self) -> float:
-        """The share of all spikes that was dropped."""
-        fired = sum(layer.fired for layer in self.layers.values())
-        listed = sum(layer.listed for layer in self.layers.values())
-        return (fired - listed) / fired if fired else 0.0
-
-    def to_json(self) -> dict[str, dict[str, int]]:
-        """Return plain data."""
-        return {name: asdict(layer) for name, layer in self.layers.items()}
-
-    @staticmethod
-    def from_json(data: Mapping[str, Mapping[str, int]]) -> EventTotals:
-        """Read what ``to_json`` gave."""
-        return EventTotals({name: LayerEvents(**layer) for name, layer in data.items()})
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a training step tells.
-
-    Args:
-        loss: mean over the samples of the step.
-        accuracy: share of samples whose label is the largest readout.
-        cycles: what the step takes on the modelled machine.
-        overflow: share of spikes dropped because lists were full.
-        gradients: by parameter name, shapes as in the file; empty unless asked for.
-    """
-
-    loss: float
-    accuracy: float
-    cycles: int
-    overflow: float
-    gradients: Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class VjpResult:
-    """What ``Session.vjp`` gives.
-
-    Args:
-        outputs: by name, as ``Session.run`` gives them.
-        gradients: of inputs ``[T, b, ...]``, states ``[b, ...]`` and trainable parameters by name, as far as they act
-            on an output.
-    """
-
-    outputs: Mapping[str, np.ndarray]
-    gradients: Mapping[str, np.ndarray]
 
 
 class Program:
@@ -217,20 +62,7 @@ class Session:
         self.engine = engine
         self.threads = threads or len(os.sched_getaffinity(0))
         self.native = native.runtime().Session(str(program.path), engine, self.threads)
-        facts = self.native.describe()
-        ports = tuple(_port(port, facts["micro_batches"]) for port in facts["ports"])
-        self.info = Info(
-            facts["program"],
-            facts["machine"],
-            facts["batch"],
-            facts["steps"],
-            ports,
-            facts["optimizer"],
-            facts["learning_rate"],
-            facts["tiles_used"],
-            facts["tile_memory_max"],
-            facts["micro_batches"],
-        )
+        self.info = read_info(self.native.describe())
 
     def __enter__(self) -> Session:
         """Return the session itself."""
@@ -402,31 +234,8 @@ class Session:
             self.gradients() if gradients else {},
         )
 
-    def fit(
-        self,
-        loader: Iterable,
-        epochs: int = 1,
-        *,
-        encode: str = "none",
-        time_first: bool = False,
-        seed: int = 0,
-        on_epoch: Callable[[EpochResult], Any] | None = None,
-    ) -> list[EpochResult]:
-        """Train on a ``torch.utils.data.DataLoader``, or on anything that gives pairs of inputs and labels.
-
-        Args:
-            loader: gives inputs ``[b, T, ...]`` (or a dict of them) and labels ``[b]``, tensors or arrays, ``b`` up to
-                the samples of a step. A smaller batch, such as the last one, is filled up with samples of weight 0.
-            epochs: how often to go through it.
-            encode: ``latency``, ``rate`` or ``direct``, if the inputs are still data ``[b, ...]``.
-            time_first: the inputs are ``[T, b, ...]``.
-            seed: of ``rate``.
-            on_epoch: is called after every epoch with its result.
-
-        Returns:
-            One result an epoch.
-        """
-        return fit(self, loader, epochs, encode=encode, time_first=time_first, seed=seed, on_epoch=on_epoch)
+    # The loop around `step` has a page of its own.
+    fit = fit
 
     def _scalar(self, role: str) -> float:
         port = self.info.of_role(role)[0]
@@ -506,21 +315,3 @@ class Session:
     def profile(self) -> dict:
         """Return the profile of the last run (schema ``spikeloom.profile/1``)."""
         return json.loads(self.native.profile())
-
-
-def _port(facts: Mapping, micro_batches: int) -> Port:
-    """Read a port; arrays of K micro-batches ``[K, T, B, ...]`` are one of all samples ``[T, K B, ...]`` here."""
-    shape = tuple(facts["shape"])
-    if micro_batches > 1 and facts["role"] == "input":
-        axis = 1 if len(shape) >= 4 else 0
-        shape = (*shape[1 : 1 + axis], micro_batches * shape[1 + axis], *shape[2 + axis :])
-    return Port(**{**facts, "shape": shape})
-
-
-def batch_axis(shape: tuple[int, ...], info: Info) -> int | None:
-    """Where the samples are in an array of a program: ``[T, B, ...]`` or ``[B, ...]``; None if nowhere."""
-    if len(shape) >= 3 and shape[0] == info.steps and shape[1] in (info.batch, info.samples):
-        return 1
-    if len(shape) >= 1 and shape[0] in (info.batch, info.samples):
-        return 0
-    return None

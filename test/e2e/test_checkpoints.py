@@ -109,6 +109,20 @@ def test_other_options_are_refused_by_name(spikeloom, net, data, tmp_path):
     assert (tmp_path / "v.safetensors").read_bytes() == weights
 
 
+def test_what_has_the_same_effect_is_the_same_option(spikeloom, net, data, tmp_path):
+    plain = ["train", net, *[word for word in COMMON if not word.startswith("--machine")], "--save=w.safetensors"]
+    spikeloom(*plain, "--epochs=1", "--checkpoint=p.ckpt")
+    spikeloom(*plain, "--epochs=2", "--machine=bow", "--steps=6", "--optimizer=adam", "--lr=0.001", "--resume=p.ckpt")
+    assert Checkpoint.read(tmp_path / "p.ckpt").snapshot.step == 8
+    for name in ("one.json", "two.json"):
+        (tmp_path / name).write_text('{"base": "tiny", "name": "mine"}')
+    spikeloom(*plain, "--epochs=1", "--machine=one.json", "--checkpoint=q.ckpt")
+    spikeloom(*plain, "--epochs=2", "--machine=two.json", "--resume=q.ckpt")
+    (tmp_path / "two.json").write_text('{"base": "tiny", "name": "other"}')
+    refused = spikeloom(*plain, "--epochs=3", "--machine=two.json", "--resume=q.ckpt", code=1)
+    assert "--machine: " in refused.err
+
+
 @pytest.mark.parametrize("content", [b"", b"\x10\x00\x00\x00\x00\x00\x00\x00{}", b"no checkpoint at all"])
 def test_damaged_checkpoints_are_refused(spikeloom, net, data, tmp_path, content):
     (tmp_path / "bad.ckpt").write_bytes(content)
@@ -135,5 +149,3 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(spikeloom, net,
     assert "the last good checkpoint is p.ckpt" in refused.err
     assert (tmp_path / "p.ckpt").read_bytes() == good
     assert not (tmp_path / "w.safetensors").exists()
-
-

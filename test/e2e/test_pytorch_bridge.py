@@ -17,6 +17,7 @@ from torch_networks import CLASSES, HIDDEN, INPUTS, SLOPE, STEPS, Network, binar
 
 import spikeloom as sl
 from onnx_maker import Maker
+from spikeloom.encoding import rate
 from spiking_models import ROOT
 
 TRAINING = sl.Training(surrogate=f"fast_sigmoid:{SLOPE}", optimizer=sl.SGD(0.5))
@@ -145,6 +146,17 @@ def test_fit_encodes_still_data(session: sl.Session) -> None:
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, torch.arange(8) % CLASSES), batch_size=4)
     (result,) = session.fit(loader, encode="direct")
     assert result.samples == 8
+
+
+def test_fit_codes_as_the_command_line_does(session: sl.Session) -> None:
+    x, labels = torch.rand(4, INPUTS, generator=torch.Generator().manual_seed(0)), torch.arange(4) % CLASSES
+    start = session.weights
+    (found,) = session.fit([(x, labels)], encode=sl.Encoding("rate", gain=0.7), seed=3)
+    session.weights = start
+    expected = session.step(rate(x.numpy(), STEPS, gain=0.7, seed=3, epoch=1), labels.numpy())
+    assert found.loss == expected.loss
+    with pytest.raises(sl.UsageError, match="unknown coding 'phase'"):
+        session.fit([(x, labels)], encode="phase")
 
 
 def test_fit_takes_the_samples_of_all_micro_batches(model: sl.Model, session: sl.Session) -> None:

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import spikeloom as sl
 from onnx_maker import Maker
@@ -62,6 +63,24 @@ def test_run_prints_its_figures(spikeloom, net, data, tmp_path):
     assert profile["tiles"]["used"] > 0
     hidden = [layer for layer in profile["layers"] if layer["capacity"] == 4]
     assert hidden, "max(2, 2 * floor(0.2 * 20 / 2)) = 4 entries"
+
+
+def test_parameters_that_training_added_are_parameters_of_a_run(spikeloom, net, tmp_path):
+    """A decay is a number of the file, but a parameter for who trains it: its trained value must be found."""
+    choice = "--train-parameters=^c1$"
+    weights = {p.name: p.value for p in load_onnx(net, train_parameters="^c1$").parameters}
+    decays = [name for name, value in weights.items() if value.ndim == 0]
+    assert [weights[name] for name in decays] == [np.float32(0.9)] * 2
+    save_file({**weights, **dict.fromkeys(decays, np.array(0.25, np.float32))}, tmp_path / "w.safetensors")
+    np.save(tmp_path / "x.npy", (np.random.default_rng(1).random((6, 4, 12)) < 0.4).astype(np.float32))
+    run = ["run", net, TINY, "--input=x.npy"]
+    result = spikeloom(*run, "--weights=w.safetensors", "--output=plain")
+    assert "w.safetensors: not used by the network: c1, c1#" in result.err
+    assert "not used" not in spikeloom(*run, "--weights=w.safetensors", "--output=trained", choice).err
+    spikeloom(*run, "--output=start", choice)
+    found = {name: np.load(tmp_path / name / "mem1_out.npy") for name in ("plain", "trained", "start")}
+    assert np.array_equal(found["plain"], found["start"])
+    assert not np.array_equal(found["trained"], found["start"])
 
 
 def test_latency_coding_on_the_way_in(spikeloom, net, tmp_path):

@@ -48,7 +48,6 @@ def test_check_of_a_missing_file(capsys):
         ([*RUN, "--engine=estimate"], "--engine=estimate is not in this version"),
         ([*TRAIN, "--recompute=4"], "--recompute is not in this version"),
         ([*RUN, "--chips=auto"], "--chips=auto is not in this version"),
-        ([*RUN, "--gradient-accumulation=2"], "--gradient-accumulation=2 is for training steps"),
     ],
 )
 def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_path, monkeypatch):
@@ -92,12 +91,71 @@ def test_what_comes_later_is_refused_by_name(arguments, message, capsys, tmp_pat
         ([*TRAIN, "--random-weights=0"], "'0' is not a positive number"),
         ([*TRAIN, "--train-parameters=("], "'(' is no regular expression"),
         (["compile", str(EXAMPLE), "-o", "x", "--train", "--lr=-1"], "a learning rate is not negative"),
+        ([*TRAIN, "--overflow-penalty=-3"], "'-3' is not a weight, a number of at least 0"),
+        ([*TRAIN, "--rate-penalty=5"], "'5' is not WEIGHT:RATE, as in 5:0.1"),
+        ([*TRAIN, "--rate-penalty=5:x"], "'5:x' is not WEIGHT:RATE, as in 5:0.1: 'x' is not a finite number"),
+        ([*TRAIN, "--rate-penalty=-5:0.1"], "'-5:0.1' is not WEIGHT:RATE, as in 5:0.1: '-5' is not a positive number"),
+        ([*TRAIN, "--rate-penalty=5:2"], "'5:2' is not WEIGHT:RATE, as in 5:0.1: '2' is not a rate in [0, 1]"),
+        ([*TRAIN, "--targets=1,x"], "'1,x' is not two numbers A,B: 'x' is not a finite number"),
+        ([*TRAIN, "--init=activity=7"], "'activity=7' is not activity=F: '7' is not a share in (0, 1]"),
+        (["export", "net.onnx", "--weights=w", "-o", "x", "--train-parameters=("], "'(' is no regular expression"),
     ],
 )
 def test_wrong_usage(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+COMPILE = ["compile", str(EXAMPLE), "-o", "x.loom"]
+EVENTS = ["train", str(EXAMPLE), "--inputs=x.npz", "--labels=y.npy", "--epochs=1", "--save=w", "--batch=4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*COMPILE, "--lr=0.1", "--readout", "membrane_mean"], "--readout, --lr would have no effect: only training"),
+        (
+            [*COMPILE, "--detach-reset=true"],
+            "--detach-reset would have no effect: only training steps have it; add --tr",
+        ),
+        ([*COMPILE, "--gradient-accumulation=2"], "--gradient-accumulation would have no effect: only training steps"),
+        (
+            [*COMPILE, "--activity-margin=2", "--max-activity=0.1"],
+            "--activity-margin would have no effect: they are for",
+        ),
+        ([*COMPILE, "--rotate"], "rotate has no effect where every list holds its whole layer; give max_activity, too"),
+        ([*COMPILE, "--train", "--overflow-penalty=3"], "overflow_penalty has no effect where every list holds its"),
+        ([*COMPILE, "--train", "--targets=0.9,0.1"], "targets are for the losses mse and mse_count; cross_entropy"),
+        ([*RUN, "--gradient-accumulation=2"], "--gradient-accumulation would have no effect: only training steps have"),
+        ([*RUN, "--seed=0"], "--seed would have no effect: only the spikes of --encode=rate are drawn"),
+        (
+            [*RUN, "--encode=latency", "--encode-gain=0.5"],
+            "--encode-gain would have no effect: it is for --encode=rate",
+        ),
+        ([*RUN, "--readout=spike_rate"], "--readout would have no effect: it is what --labels are compared with"),
+        (
+            ["run", "net.loom", "--machine=bow", "--as=step"],
+            "--as, --machine would have no effect: net.loom is compiled",
+        ),
+        ([*EVENTS, "--encode=rate"], "--encode would have no effect: events (.npz) are sequences already; give still"),
+    ],
+)
+def test_options_without_effect_are_refused(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_of_an_mlir_model_what_its_text_says_is_no_option(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.mlir").write_text("")
+    Path("x.npy").touch()
+    for arguments in (["check", "net.mlir", "--batch=3"], ["compile", "net.mlir", "-o", "x.loom", "--steps=3"]):
+        assert main(arguments) == 2
+        assert "net.mlir: batch and steps of an MLIR model are in its types" in capsys.readouterr().err
+    assert main(["compile", "net.mlir", "-o", "x.loom", "--train-parameters=fc"]) == 2
+    assert "mark parameters of net.mlir with snn.trainable" in capsys.readouterr().err
 
 
 def test_outputs_are_checked_before_the_work(capsys, tmp_path, monkeypatch):

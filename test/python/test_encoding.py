@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from spikeloom.encoding import Encoder, direct, latency, rate
-from spikeloom.errors import UserError
+from spikeloom.encoding import Encoding, direct, latency, rate
+from spikeloom.errors import UsageError, UserError
 
 
 def test_latency_by_hand():
@@ -27,9 +27,9 @@ def test_latency_of_floats_and_bools():
 def test_values_that_are_no_intensities_are_refused():
     for coding in ("latency", "rate"):
         with pytest.raises(UserError, match=rf"--encode={coding} takes intensities in \[0, 1\].*\[-1, 3\]"):
-            Encoder(coding, 5)(np.array([[-1.0, 3.0]], np.float32))
+            Encoding(coding).encoder(5, 0)(np.array([[-1.0, 3.0]], np.float32))
     with pytest.raises(UserError, match="intensities"):
-        Encoder("latency", 5)(np.array([[np.nan]], np.float32))
+        Encoding("latency").encoder(5, 0)(np.array([[np.nan]], np.float32))
 
 
 def test_rate_is_seeded_and_follows_the_intensity():
@@ -63,6 +63,11 @@ def test_direct_repeats_and_scales():
     assert x[:, 0].tolist() == [[1, 0]] * 3
 
 
-def test_unknown_coding():
-    with pytest.raises(UserError, match="unknown coding 'phase'; known: none, latency, rate, direct"):
-        Encoder("phase", 5)
+def test_encodings_as_options():
+    still = np.ones((2, 3), np.float32)
+    assert Encoding().encoder(5, 0) is None
+    assert np.array_equal(Encoding("rate", gain=0.5).encoder(4, 7)(still), rate(still, 4, gain=0.5, seed=7))
+    with pytest.raises(UsageError, match="unknown coding 'phase'; known: none, latency, rate, direct"):
+        Encoding("phase")
+    with pytest.raises(UsageError, match="a gain is for the coding 'rate'; 'latency' has none"):
+        Encoding("latency", gain=0.5)

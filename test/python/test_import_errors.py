@@ -172,11 +172,17 @@ def test_wrong_state_options(tmp_path, option, message):
     assert message in errors(m.save(path), state=[option])[0]
 
 
+def test_states_of_a_sequence(tmp_path):
+    m, path = leaky(tmp_path)
+    assert "--state pairs states of a step" in errors(m.save(path), state=["mem=mem_out"], as_="sequence")[0]
+
+
 def test_wrong_numbers(tmp_path):
     m, path = leaky(tmp_path)
     m.save(path)
-    found = errors(path, batch=0, steps=-1, as_="layer")
-    assert [e.split(":")[1].strip() for e in found] == ["--batch=0", "--steps=-1", "--as=layer"]
+    found = errors(path, batch=0, steps=-1, as_="layer", train_parameters="(")
+    expected = ["--batch=0", "--steps=-1", "--train-parameters=(", "--as=layer"]
+    assert [e.split(":")[1].strip() for e in found] == expected
 
 
 def test_undefined_value_and_constant_output(tmp_path):
@@ -212,9 +218,11 @@ def test_command_exit_codes(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["problems"][0]["severity"] == "error"
     assert main([str(GOOD), "-o", str(tmp_path / "no" / "net.mlir")]) == 1
     assert "cannot write" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stop:
-        main(["--bogus"])
-    assert stop.value.code == 2
+    for wrong in (["--bogus"], [str(GOOD), "--check", "-o", "net.mlir"]):
+        with pytest.raises(SystemExit) as stop:
+            main(wrong)
+        assert stop.value.code == 2
+    assert "--check converts nothing" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """How options reach the compiler, and which are refused."""
 
+from dataclasses import fields
+
 import pytest
 
 import spikeloom as sl
+from spikeloom.cli import parser
+from spikeloom.cli.data import encoding
 from spikeloom.options import check_surrogate
 
 
@@ -42,6 +46,9 @@ def test_training_as_compiler_options():
     penalised = sl.Training(rate_penalty=(2.0, 0.1), overflow_penalty=100.0, truncate=5).arguments()
     assert {"--rate-penalty=2.0:0.1", "--overflow-penalty=100.0", "--truncate=5"} <= set(penalised)
     assert sl.Events(0.05, rotate=True).arguments() == ["--max-activity=0.05", "--rotate"]
+    for bad in ({"overflow_penalty": -1.0}, {"rate_penalty": (0, 0.1)}, {"rate_penalty": (1, 2)}, {"targets": (0, 1)}):
+        with pytest.raises(sl.UsageError, match=next(iter(bad))):
+            sl.Training(**bad).arguments()
     for bad in ("norm", "norm:0", "norm:nan", "l1:2"):
         with pytest.raises(sl.UsageError, match=f"clipping '{bad}' is not known; norm:LIMIT or value:LIMIT"):
             sl.Training(clip_gradients=bad).arguments()
@@ -85,3 +92,17 @@ def test_gradient_accumulation_is_for_training(tmp_path):
         sl.UsageError, match="gradient_accumulation=2: at least 1 is wanted, and more only for training"
     ):
         sl.compile(tmp_path / "net.onnx", gradient_accumulation=2)
+
+
+def test_what_has_no_effect_on_a_model_is_refused(tmp_path):
+    model = tmp_path / "net.mlir"
+    model.write_text("")
+    for option in ({"batch": 4}, {"steps": 5}, {"train_parameters": "fc"}):
+        with pytest.raises(sl.UsageError, match="net.mlir"):
+            sl.compile(model, **option)
+
+
+def test_the_command_line_has_every_field_of_an_encoding():
+    given = parser().parse_args(["run", "net.onnx", "--encode=rate", "--encode-gain=0.5"])
+    assert encoding(given) == sl.Encoding("rate", 0.5)
+    assert [field.name for field in fields(sl.Encoding)] == ["coding", "gain"], "each wants an option in add_engine"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ..errors import EXIT_DEFECT, EXIT_DONE, EXIT_USAGE, EXIT_USER, Defect, UsageError, UserError
 from ..version import __version__
 from . import check, compile_, export, run, train
+from .effects import check_effects
 from .options import Parser, refuse
 
 
@@ -37,9 +38,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     try:
-        options, unknown = parser().parse_known_args(arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        options, unknown = parser().parse_known_args(words)
         if unknown and options.verb != "report":
             raise UsageError(f"spikeloom {options.verb} does not know {' '.join(unknown)}; see its --help")
+        options.given = frozenset(word.partition("=")[0] for word in words if word.startswith("--"))
+        check_effects(options)
         code = options.main(options)
         sys.stdout.flush()
         return code or EXIT_DONE

@@ -8,6 +8,7 @@ import argparse
 import json
 from collections import Counter
 
+from ..compiler import check_fixed
 from ..errors import EXIT_DONE, EXIT_USER
 from ..tools import run_tool
 from .options import add_model, open_model
@@ -28,6 +29,7 @@ def main(options: argparse.Namespace) -> int:
     """List the problems."""
     model = open_model(options)
     if not model.is_imported:
+        check_fixed(model, options.batch, options.steps, None)
         run_tool("snn-opt", [str(model.path), "-o", "/dev/null"])
         print(json.dumps({"model": options.model, "imported": True, "problems": []}) if options.json else "no problems")
         return EXIT_DONE

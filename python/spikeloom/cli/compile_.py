@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import argparse
 
-from ..compiler import compile
-from ..errors import EXIT_DONE, UsageError
+from ..compiler import check_fixed, compile
+from ..errors import EXIT_DONE
 from .options import (
     add_compile,
     add_model,
-    check_imported_only,
     compile_settings,
     compiled,
     open_model,
@@ -45,14 +44,9 @@ def main(options: argparse.Namespace) -> int:
             remark(options, f"{options.model}: {problem}")
         if options.steps is None and not source.is_sequence:
             remark(options, f"defaults: {source.steps} time steps (use --steps=T)")
-    elif options.batch or options.steps:
-        raise UsageError(
-            f"{options.model}: batch and steps of an MLIR model are in its types; --batch and --steps are for ONNX "
-            "and NIR"
-        )
+    else:
+        check_fixed(model, options.batch, options.steps, options.train_parameters)
     goal = training(options) if options.train else None
-    if not model.is_imported:
-        check_imported_only(options)
     accumulation = options.gradient_accumulation
     program = compile(source, train=goal, gradient_accumulation=accumulation, output=options.output, **settings)
     compiled(options, program)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Samples, check_finite, check_numbers, event_samples, load_array
-from ..encoding import Encoder
+from ..encoding import Encoder, Encoding
 from ..errors import UsageError, UserError
 from ..layout import Layout
-from ..session import Info, Port, batch_axis
+from ..ports import Info, Port, batch_axis
 
 
 @dataclass
@@ -61,9 +61,14 @@ def first_input(info: Info) -> Port:
     return inputs[0]
 
 
-def coding(info: Info, options: argparse.Namespace) -> Encoder:
-    """Return the coding that the options name."""
-    return Encoder(options.encode, info.steps, options.seed, options.encode_gain)
+def encoding(options: argparse.Namespace) -> Encoding:
+    """Return how the options say that still data become sequences."""
+    return Encoding(options.encode, options.encode_gain)
+
+
+def encoder(info: Info, options: argparse.Namespace) -> Encoder | None:
+    """Return what makes sequences for a program, None if the data are sequences already."""
+    return encoding(options).encoder(info.steps, options.seed)
 
 
 def _width(shape: tuple[int, ...]) -> int:
@@ -107,11 +112,11 @@ def data_set(path: str, info: Info, options: argparse.Namespace, what: str) -> S
 def _array_samples(path: str, info: Info, features: tuple[int, ...], options: argparse.Namespace, what: str) -> Samples:
     array = load_array(path, what, mapped=True)
     check_numbers(array, what)
-    if options.encode != "none":
+    code = encoder(info, options)
+    if code is not None:
         if array.ndim < 2:
             raise UserError(f"{what} has shape {list(array.shape)}; [N, ...] is wanted")
         _check_features(array.shape[1:], features, what, "[N, ...]")
-        code = coding(info, options)
 
         def take(indices: np.ndarray, epoch: int = 0) -> np.ndarray:
             return code(array[indices], indices, epoch).reshape(info.steps, len(indices), *features)
@@ -152,6 +157,7 @@ class RunInputs:
     def take(self, begin: int, end: int) -> dict[str, np.ndarray]:
         """Return inputs and states of samples ``[begin, end)`` by name."""
         result = {}
+        code = encoder(self.info, self.options)
         for port, value, axis in self.bound:
             if axis is None:
                 array = np.asarray(value)
@@ -159,8 +165,8 @@ class RunInputs:
                     array = np.full(short(port.shape, self.info, end - begin), value, np.float32)
             else:
                 array = np.asarray(value[(slice(None),) * axis + (slice(begin, end),)])
-            if port.role == "input" and self.options.encode != "none" and axis == 0:
-                array = coding(self.info, self.options)(array, np.arange(begin, end))
+            if port.role == "input" and code is not None and axis == 0:
+                array = code(array, np.arange(begin, end))
             rows = array.reshape(short(port.shape, self.info, end - begin))
             result[port.name] = in_file_layout(port, self.info, rows)
         return result

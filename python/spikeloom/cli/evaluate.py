@@ -39,7 +39,7 @@ class Tester:
     def __init__(self, program: Program, options: argparse.Namespace, labels: np.ndarray) -> None:
         """Open the session and check the data against it."""
         self.options = options
-        self.session = program.session(options.engine or "fast", options.threads)
+        self.session = program.session(options.engine, options.threads)
         self.data: Samples = data_set(options.test_inputs, self.session.info, options, "--test-inputs")
         self.labels = check_labels(labels, self.data.count, self.session.info.classes, "--test-labels")
 

@@ -9,6 +9,7 @@ import argparse
 from ..arrays import load_weights
 from ..onnx_export import export_onnx
 from .options import add_model, open_model
+from .values import regex
 
 
 def add_parser(verbs) -> None:
@@ -17,7 +18,7 @@ def add_parser(verbs) -> None:
     add_model(parser, ".onnx")
     parser.add_argument("--weights", required=True, metavar="W.safetensors", help="what `spikeloom train --save` wrote")
     parser.add_argument("-o", "--output", required=True, metavar="OUT.onnx", help="the file to write")
-    parser.add_argument("--train-parameters", metavar="REGEX", help="as in training, if it was given there")
+    parser.add_argument("--train-parameters", type=regex, metavar="REGEX", help="as in training, if it was given there")
     parser.set_defaults(main=main)
 
 

@@ -58,9 +58,19 @@ def chips(text: str) -> int:
     return positive(text)
 
 
+def option_name(destination: str) -> str:
+    """Return how people write an option that argparse keeps under a name."""
+    return f"--{destination.rstrip('_').replace('_', '-')}"
+
+
 def add_model(parser: argparse.ArgumentParser, kinds: str) -> None:
     """Add the model file and how to read it."""
     parser.add_argument("model", metavar="MODEL", help=kinds)
+    add_reading(parser)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add how to read a model file."""
     parser.add_argument("--as", dest="as_", choices=("step", "sequence"), help="what the graph is (default: by states)")
     parser.add_argument(
         "--state", type=pair, action="append", default=[], metavar="IN=OUT", help="output OUT is the next value of IN"
@@ -82,7 +92,9 @@ def add_model(parser: argparse.ArgumentParser, kinds: str) -> None:
 def add_compile(parser: argparse.ArgumentParser) -> None:
     """Add the options of compilation."""
     group = parser.add_argument_group("compilation")
-    group.add_argument("--machine", metavar="NAME|FILE.json", help="gc2, gc200, bow, tiny or a file (default: bow)")
+    group.add_argument(
+        "--machine", default="bow", metavar="NAME|FILE.json", help="gc2, gc200, bow, tiny or a file (default: bow)"
+    )
     group.add_argument("--chips", type=chips, default=1, metavar="N", help="number of chips (default: 1)")
     group.add_argument("--batch", type=positive, metavar="B", help="samples a run (default: the file's)")
     group.add_argument("--steps", type=positive, metavar="T", help="time steps (default: the data's)")
@@ -143,7 +155,11 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add the options of execution."""
     group = parser.add_argument_group("execution")
     group.add_argument(
-        "--engine", choices=("fast", "strict", "estimate"), metavar="{fast,strict}", help="(default: fast)"
+        "--engine",
+        default="fast",
+        choices=("fast", "strict", "estimate"),
+        metavar="{fast,strict}",
+        help="(default: fast)",
     )
     group.add_argument("--threads", type=positive, metavar="N", help="(default: the number of cores)")
     group.add_argument("--encode", choices=CODINGS, default="none", help="how still data become spikes (default: none)")
@@ -188,11 +204,9 @@ def events(options: argparse.Namespace) -> Events:
 
 def compile_settings(options: argparse.Namespace) -> dict:
     """Return the keyword arguments of `compile` that all verbs share."""
-    if options.gradient_accumulation > 1 and options.verb != "train" and not getattr(options, "train", False):
-        raise UsageError(f"--gradient-accumulation={options.gradient_accumulation} is for training steps")
     extra = [f"--dump-phases={Path(options.dump_phases).resolve()}"] if options.dump_phases else []
     return {
-        "machine": options.machine or "bow",
+        "machine": options.machine,
         "chips": options.chips,
         "events": events(options),
         "host_cpu": options.host_cpu,
@@ -216,24 +230,16 @@ def compiled(options: argparse.Namespace, program: Program) -> Program:
 def say_defaults(options: argparse.Namespace, *, machine: bool, engine: bool, surrogate: bool) -> None:
     """Print which defaults are in use."""
     used = []
-    if machine and options.machine is None:
-        used.append("machine bow")
-    if engine and options.engine is None:
-        used.append("engine fast")
+    if machine and "--machine" not in options.given:
+        used.append(f"machine {options.machine}")
+    if engine and "--engine" not in options.given:
+        used.append(f"engine {options.engine}")
     if engine and options.threads is None:
         used.append(f"threads {len(os.sched_getaffinity(0))}")
     if surrogate:
         used += training_defaults(options)
     if used:
         remark(options, f"defaults: {', '.join(used)}")
-
-
-def check_imported_only(options: argparse.Namespace) -> None:
-    """Refuse for an MLIR model what its own types and attributes say."""
-    if options.train_parameters is not None:
-        raise UsageError(
-            f"--train-parameters is for ONNX and NIR; mark parameters of {options.model} with snn.trainable"
-        )
 
 
 def check_batch(options: argparse.Namespace, session: Session) -> None:

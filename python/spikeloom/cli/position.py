@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..session import EventTotals, StepResult
+from ..results import EventTotals, StepResult
 from .watch import Watch
 
 

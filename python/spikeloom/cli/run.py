@@ -14,12 +14,14 @@ import numpy as np
 
 from .. import calibration
 from ..arrays import check_labels, check_writable, load_array, save_array
-from ..compiler import compile
+from ..compiler import check_fixed, compile
 from ..errors import EXIT_DONE, UserError
 from ..layout import Layout
 from ..models import Model
+from ..ports import batch_axis
 from ..progress import Progress
-from ..session import EventTotals, Program, Session, batch_axis
+from ..results import EventTotals
+from ..session import Program, Session
 from .data import GivenInput, RunInputs, bind_inputs, parse_input, steps_of
 from .options import (
     Later,
@@ -69,7 +71,7 @@ def main(options: argparse.Namespace) -> int:
     model = None if Path(options.model).suffix == ".loom" else open_model(options)
     given = [parse_input(text) for text in options.input]
     program = _program(options, model, given)
-    with program.session(options.engine or "fast", options.threads) as session:
+    with program.session(options.engine, options.threads) as session:
         check_batch(options, session)
         if session.info.is_training:
             raise UserError(f"{options.model} is a training program; compile it without --train to run it")
@@ -95,8 +97,9 @@ def _program(options: argparse.Namespace, model: Model | None, given: list[Given
     settings = compile_settings(options)
     say_defaults(options, machine=True, engine=True, surrogate=False)
     if not model.is_imported:
+        check_fixed(model, None, None, options.train_parameters)
         return compiled(options, compile(model, **calibrated(model, settings, given, options)))
-    imported = model.imported(options.batch, options.steps)
+    imported = model.imported(options.batch, options.steps, options.train_parameters)
     for problem in imported.problems:
         if problem.severity == "warning":
             remark(options, f"{options.model}: {problem}")
@@ -113,7 +116,7 @@ def calibrated(source, settings: dict, given: list[GivenInput], options: argpars
     if options.max_activity != "auto":
         return settings
     percentile, margin = options.activity_percentile, options.activity_margin
-    with calibration.full_session(source, settings, options.engine or "fast", options.threads) as session:
+    with calibration.full_session(source, settings, options.engine, options.threads) as session:
         if options.weights:
             load_weights(session, options)
         inputs = bind_inputs(given, session.info, options)

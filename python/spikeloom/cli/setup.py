@@ -15,18 +15,20 @@ import numpy as np
 from .. import calibration
 from ..arrays import check_labels, check_numbers, load_array
 from ..checkpoints import Checkpoint, check_options, file_hash
-from ..compiler import compile
+from ..compiler import check_fixed, compile, is_machine_file
 from ..errors import UserError
+from ..importers.nir_conventions import DEFAULT_DT
+from ..models import Model
 from ..session import Program, Session
 from .data import steps_of
 from .evaluate import test_program
-from .options import check_imported_only, compile_settings, compiled, open_model, remark
+from .options import compile_settings, compiled, open_model, option_name, remark
 from .training_options import training
 
-# Options that decide the bits of a training, besides its data, its goal and its schedules.
+# Options that decide the bits of a training as they are given, besides its data, its goal and its schedules.
 DECISIVE = (
-    *("batch", "steps", "seed", "encode", "encode_gain", "no_shuffle", "max_activity", "train_parameters"),
-    *("gradient_accumulation", "machine", "chips", "init", "rotate", "as_", "nir_dt", "nir_convention", "nir_reset"),
+    *("batch", "seed", "encode", "encode_gain", "no_shuffle", "max_activity", "train_parameters"),
+    *("gradient_accumulation", "chips", "init", "rotate", "as_", "nir_convention", "nir_reset"),
 )
 
 
@@ -51,7 +53,7 @@ class Setup:
         options = self.options
         model = open_model(options)
         if not model.is_imported:
-            check_imported_only(options)
+            check_fixed(model, None, None, options.train_parameters)
             return model
         source = model.imported(options.batch, options.steps, options.train_parameters)
         for problem in source.problems:
@@ -65,7 +67,10 @@ class Setup:
         return source
 
     def described(self) -> dict[str, Any]:
-        """Return the options that decide the bits of a training, by the names that people give them."""
+        """Return the options that decide the bits of a training, by the names that people give them.
+
+        What has the same effect is the same here: a default that is given, a machine file under another name.
+        """
         options = self.options
         near = options.second_threshold
         long = options.lr_schedule.kind == "cosine" or (near is not None and near.first != near.last)
@@ -74,7 +79,10 @@ class Setup:
             "MODEL (SHA-256)": file_hash(options.model),
             "--inputs (samples)": len(labels),
             "--labels (SHA-256)": file_hash(options.labels),
-            **{f"--{name.rstrip('_').replace('_', '-')}": getattr(options, name) for name in DECISIVE},
+            **{option_name(name): getattr(options, name) for name in DECISIVE},
+            "--machine": file_hash(options.machine) if is_machine_file(options.machine) else options.machine,
+            "--steps": None if isinstance(self.source, Model) else self.source.steps,
+            "--nir-dt": options.nir_dt or DEFAULT_DT,
             "--state": [f"{source}={target}" for source, target in options.state],
             "--input-capacity": sorted(f"{name}:{length}" for name, length in options.input_capacity),
             "--lr-schedule": asdict(options.lr_schedule),
@@ -120,7 +128,7 @@ class Setup:
     def calibration_session(self) -> Session:
         """Open a session whose lists hold all neurons."""
         options = self.options
-        return calibration.full_session(self.source, self.settings, options.engine or "fast", options.threads)
+        return calibration.full_session(self.source, self.settings, options.engine, options.threads)
 
     def calibrate(self, session: Session, x: np.ndarray) -> None:
         """Scale the session's weights and choose list lengths on a batch ``[T, B, ...]``, as the options say."""

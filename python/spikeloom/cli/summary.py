@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 
 from ..arrays import atomic_file
-from ..session import EventTotals, Info, Session
+from ..ports import Info
+from ..results import EventTotals
+from ..session import Session
 
 
 def machine_rate(info: Info, cycles: int, samples: int) -> float:

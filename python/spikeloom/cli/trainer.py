@@ -67,7 +67,7 @@ class Trainer:
             self._initialize(self.session)
 
     def _open(self, program: Program) -> Session:
-        session = program.session(self.options.engine or "fast", self.options.threads)
+        session = program.session(self.options.engine, self.options.threads)
         check_batch(self.options, session)
         return session
 
@@ -245,7 +245,7 @@ class Trainer:
 
         def look(number: int) -> dict[str, np.ndarray]:
             epoch, indices = batch(number)
-            with self.setup.inference().session(self.options.engine or "fast", self.options.threads) as session:
+            with self.setup.inference().session(self.options.engine, self.options.threads) as session:
                 session.weights = self.session.weights
                 micro_batches = range(0, len(indices), session.info.batch)
                 chosen = [indices[start : start + session.info.batch] for start in micro_batches]

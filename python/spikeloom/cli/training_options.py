@@ -7,9 +7,20 @@ from __future__ import annotations
 import argparse
 
 from ..errors import UsageError
-from ..options import LOSSES, READOUTS, SGD, SURROGATES, Adam, AdamW, Optimizer, Training, check_surrogate
+from ..options import (
+    LOSSES,
+    READOUTS,
+    SGD,
+    SURROGATES,
+    USUAL_TARGETS,
+    Adam,
+    AdamW,
+    Optimizer,
+    Training,
+    check_surrogate,
+)
 from ..schedules import RateSchedule, parse_rate_schedule
-from .values import number, pair_of_numbers, penalty, positive
+from .values import number, pair_of_numbers, penalty, positive, weight
 
 OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
 # Which optimisers have which settings.
@@ -41,7 +52,7 @@ def add_training(parser: argparse.ArgumentParser, *, schedules: bool = False) ->
     group.add_argument(
         "--targets",
         type=pair_of_numbers,
-        default=(1.0, 0.0),
+        default=USUAL_TARGETS,
         metavar="ON,OFF",
         help="what mse wants of the labelled unit and of the others; mse_count: as shares of the steps (default: 1,0)",
     )
@@ -66,7 +77,7 @@ def add_training(parser: argparse.ArgumentParser, *, schedules: bool = False) ->
     )
     group.add_argument(
         "--overflow-penalty",
-        type=number,
+        type=weight,
         default=0.0,
         metavar="WEIGHT",
         help="the same above 0.9 of every list's capacity, so that layers learn not to overflow",

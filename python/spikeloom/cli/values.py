@@ -6,6 +6,18 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
+from typing import TypeVar
+
+Parsed = TypeVar("Parsed")
+
+
+def _part(kind: Callable[[str], Parsed], text: str, whole: str, form: str) -> Parsed:
+    """Parse a part of a value; what is wrong with it is told together with the form of the whole."""
+    try:
+        return kind(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"'{whole}' is not {form}: {error}") from error
 
 
 def positive(text: str) -> int:
@@ -56,6 +68,22 @@ def share(text: str) -> float:
     return value
 
 
+def weight(text: str) -> float:
+    """Parse the weight of a term of the loss, 0 for none."""
+    value = number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a weight, a number of at least 0")
+    return value
+
+
+def rate(text: str) -> float:
+    """Parse a rate in [0, 1]."""
+    value = number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a rate in [0, 1]")
+    return value
+
+
 def regex(text: str) -> str:
     """Check a regular expression."""
     try:
@@ -76,7 +104,7 @@ def activity(text: str) -> float | dict[str, float] | str:
         name, _, value = part.rpartition("=")
         if not name:
             raise argparse.ArgumentTypeError(f"'{part}' is not LAYER=F")
-        shares[name] = share(value)
+        shares[name] = _part(share, value, part, "LAYER=F")
     return shares
 
 
@@ -85,7 +113,7 @@ def initialization(text: str) -> float:
     kind, _, value = text.partition("=")
     if kind != "activity":
         raise argparse.ArgumentTypeError(f"'{text}' is not activity=F")
-    return share(value)
+    return _part(share, value, text, "activity=F")
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -101,16 +129,16 @@ def length(text: str) -> tuple[str, int]:
     name, _, count = text.rpartition(":")
     if not name:
         raise argparse.ArgumentTypeError(f"'{text}' is not NAME:N")
-    return name, positive(count)
+    return name, _part(positive, count, text, "NAME:N")
 
 
 def penalty(text: str) -> tuple[float, float]:
     """Parse `WEIGHT:RATE`, a positive weight and a share."""
-    weight, _, rate = text.partition(":")
-    values = number(weight), number(rate)
-    if values[0] <= 0 or not 0 <= values[1] <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not WEIGHT:RATE with a positive weight and a rate in [0, 1]")
-    return values
+    form = "WEIGHT:RATE, as in 5:0.1"
+    factor, colon, limit = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {form}")
+    return _part(gain, factor, text, form), _part(rate, limit, text, form)
 
 
 def pair_of_numbers(text: str) -> tuple[float, float]:
@@ -118,4 +146,4 @@ def pair_of_numbers(text: str) -> tuple[float, float]:
     first, comma, second = text.partition(",")
     if not comma:
         raise argparse.ArgumentTypeError(f"'{text}' is not two numbers A,B")
-    return number(first), number(second)
+    return _part(number, first, text, "two numbers A,B"), _part(number, second, text, "two numbers A,B")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..checkpoints import Snapshot
-from ..session import EventTotals, Session
+from ..results import EventTotals
+from ..session import Session
 
 SILENT_STEPS = 200
 MOST_DROPPED = 0.01

@@ -45,7 +45,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command. 0 imported (warnings allowed), 1 the model is at fault, 2 wrong usage."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.check and options.output:
+        parser.error("--check converts nothing; leave out --output, or --check")
     try:
         nir = NirOptions(options.nir_dt, options.nir_convention, options.nir_reset)
         model = load_model(options.model, batch=options.batch, steps=options.steps, as_=options.as_,

@@ -13,7 +13,7 @@ from .emit import emit
 from .ir import Op, Parameter, Program, Scan, State, Step, Trace, Value, copy_step
 from .onnx_graph import SourceGraph, check_valid, load_graph
 from .parameters import finish_parameters
-from .problems import ImportFailed, Problem, ProblemList, Source
+from .problems import ImportFailed, Problem, ProblemList, Source, check_request
 from .programs import finish, operations, outside_scope, parameters, scans, scope_of, step_program
 from .raise_neurons import raise_neurons, spike_tests
 from .rerolling import reroll, reroll_repeats
@@ -142,9 +142,7 @@ def check(path: str | Path, **options) -> list[Problem]:
 
 def _load(path: str, batch: int | None, steps: int | None, as_: str | None, state: list[str], name: str | None,
           train: str | None, problems: ProblemList) -> Model | None:
-    for label, number in (("batch", batch), ("steps", steps)):
-        if number is not None and number < 1:
-            problems.error(f"--{label}={number}: it must be at least 1")
+    check_request(batch, steps, train, problems)
     if as_ not in (None, "step", "sequence"):
         problems.error(f"--as={as_}: it is 'step' or 'sequence'")
     pairs = {}
@@ -153,6 +151,10 @@ def _load(path: str, batch: int | None, steps: int | None, as_: str | None, stat
         if not equal or not source or not target:
             problems.error(f"--state {item}: write it as IN=OUT")
         pairs[source] = target
+    if pairs and as_ == "sequence":
+        problems.error("--state pairs states of a step function; leave it out, or --as=sequence")
+    if problems.has_errors:
+        return None
     graph = load_graph(path, problems)
     traced = trace_graph(graph, problems, batch=batch, steps=steps, state=pairs, as_=as_, train=train)
     if traced is None or problems.has_errors:

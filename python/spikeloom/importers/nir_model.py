@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .model import Model, load_onnx
 from .nir_conventions import NirOptions
-from .problems import ImportFailed, Problem, ProblemList
+from .problems import ImportFailed, Problem, ProblemList, check_request
 
 
 def load_nir(path: str | Path, *, batch: int | None = None, steps: int | None = None, dt: float | str | None = None,
@@ -22,9 +22,9 @@ def load_nir(path: str | Path, *, batch: int | None = None, steps: int | None = 
     """
     path = str(path)
     problems = ProblemList()
-    for label, number in (("batch", batch), ("steps", steps)):
-        if number is not None and number < 1:
-            problems.error(f"--{label}={number}: it must be at least 1")
+    check_request(batch, steps, train_parameters, problems)
+    if problems.has_errors:
+        raise ImportFailed(path, problems.items)
     try:
         from .nir_step import read_step
     except ImportError as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 
 
@@ -69,6 +70,17 @@ class ProblemList:
     def has_errors(self) -> bool:
         """Whether the model cannot be imported."""
         return any(p.severity == "error" for p in self.items)
+
+
+def check_request(batch: int | None, steps: int | None, train: str | None, problems: ProblemList) -> None:
+    """Reports sizes that are none, and a pattern of parameters to train that is none."""
+    for label, number in (("batch", batch), ("steps", steps)):
+        if number is not None and number < 1:
+            problems.error(f"--{label}={number}: it must be at least 1")
+    try:
+        re.compile(train or "")
+    except re.error as error:
+        problems.error(f"--train-parameters={train}: it is no regular expression: {error}")
 
 
 class ImportFailed(Exception):

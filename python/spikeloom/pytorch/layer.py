@@ -16,7 +16,8 @@ from ..compiler import compile
 from ..errors import UserError
 from ..models import Model, load
 from ..options import Events, Gradients
-from ..session import Session, batch_axis
+from ..ports import batch_axis
+from ..session import Session
 from .export import from_torch
 
 Tensors = dict[str, torch.Tensor]
