@@ -29,6 +29,11 @@ class Spike(torch.autograd.Function):
         raise NotImplementedError
 
 
+def is_exporting() -> bool:
+    """Whether one of PyTorch's two exporters is looking."""
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+
+
 class Neurons(torch.nn.Module):
     """Leaky neurons that lose the threshold in the step in which they fire."""
 
@@ -38,7 +43,7 @@ class Neurons(torch.nn.Module):
 
     def forward(self, current, mem):
         mem = self.decay * mem + current
-        spikes = (mem - 1.0 > 0).float() if torch.compiler.is_exporting() else Spike.apply(mem - 1.0)
+        spikes = (mem - 1.0 > 0).float() if is_exporting() else Spike.apply(mem - 1.0)
         return spikes, mem - spikes.detach()
 
 

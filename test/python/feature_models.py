@@ -28,6 +28,12 @@ def random_keys(step: int, count: int) -> np.ndarray:
     return mix_bits(stream ^ np.arange(count, dtype=np.uint32)) >> np.uint32(8)
 
 
+def kept_units(keys: np.ndarray, salt: int, units: int, rate: float) -> np.ndarray:
+    """Which units `[B, units]` a dropout keeps of samples with the given keys `[B]`."""
+    stream = mix_bits(keys ^ np.uint32(salt))[:, None]
+    return mix_bits(stream ^ np.arange(units, dtype=np.uint32)) >> np.uint32(8) >= round(rate * 2**24)
+
+
 @dataclass
 class Row:
     """A value of one step: its name in the text, its shape as features, and how PyTorch computes it."""
@@ -278,8 +284,7 @@ class FeatureNet:
             keys = random_keys(1, self.batch if hold else self.steps * self.batch)
             if not hold:
                 keys = keys.reshape(self.steps, self.batch)[env["t"]]
-            stream = mix_bits(keys ^ np.uint32(salt))[:, None]
-            kept = mix_bits(stream ^ np.arange(x.units, dtype=np.uint32)) >> np.uint32(8) >= round(rate * 2**24)
+            kept = kept_units(keys, salt, x.units, rate)
             return torch.where(torch.tensor(kept), x.evaluate(env) / (1 - rate), 0.0)
 
         held = ", hold" if hold else ""

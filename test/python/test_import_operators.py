@@ -8,6 +8,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from graph_maker import B, Graph, N, T, close, kinds, messages, run_trace, traced
+from spikeloom.importers import load_onnx
 
 
 @pytest.fixture
@@ -265,6 +266,75 @@ def test_batch_normalization_becomes_a_scale_and_a_shift_a_channel(path):
     parameters = [op.params["value"] for op in result.trace.ops if op.kind == "broadcast"]
     assert [(p.value.shape, p.trainable) for p in parameters] == [((3,), True), ((3,), True)]
     assert all(op.attrs["inner"] == 16 for op in result.trace.ops if op.kind == "broadcast")
+
+
+# Layers that do one thing in training and another in inference.
+
+
+def normalised(g, x, channels, **attributes):
+    """A BatchNormalization in training mode, its statistics last."""
+    operands = [*(g.weights(channels) for _ in range(3)), g.constant(np.ones(channels, np.float32))]
+    return g.node("BatchNormalization", x, *operands, outputs=3, training_mode=1, **attributes)
+
+
+@pytest.mark.parametrize("shape", [(B, 6), (B, 3, 8), (B, 3, 4, 2)])
+def test_batch_normalization_in_training_mode_is_one_operation(path, shape):
+    g = Graph(opset=15)
+    y = normalised(g, g.input("x", *shape), shape[1], momentum=0.7, epsilon=1e-3)[0]
+    result = g.check(path, y)
+    (op,) = result.trace.ops
+    assert (op.kind, op.attrs["inner"], op.attrs["momentum"]) == ("batch_norm", np.prod(shape[2:]), pytest.approx(0.3))
+    assert [(role, p.trainable) for role, p in op.params.items()] == [
+        ("scale", True), ("shift", True), ("mean", False), ("variance", False)]
+    everything = g.check(path, y, train=".").trace.ops[0].params
+    assert not everything["mean"].trainable, "what a pattern names is no reason to have a gradient"
+
+
+def test_batch_normalization_of_every_step_is_one_operation_a_step(path):
+    g = Graph(opset=15)
+    x = g.input("x", T, B, N)
+    steps = [g.node("Squeeze", part, g.ints(0)) for part in g.node("Split", x, outputs=T, axis=0)]
+    operands = [g.weights(N), g.weights(N), g.weights(N), g.constant(np.ones(N, np.float32))]
+    rows = [g.node("BatchNormalization", s, *operands, outputs=3, training_mode=1)[0] for s in steps]
+    y = g.node("Concat", *[g.node("Unsqueeze", r, g.ints(0)) for r in rows], axis=0)
+    assert kinds(g.check(path, y, axes="TBN TBN")) == ["batch_norm"] * T
+
+
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda g, x: normalised(g, g.node("Reshape", x, g.ints(T * B, N)), N)[0], "takes one mean over 5 steps at once"),
+    (lambda g, x: normalised(g, g.node("Transpose", x, perm=[1, 0, 2]), T)[0], "takes steps of time for channels"),
+    (lambda g, x: g.node("Add", x, normalised(g, g.node("ReduceSum", x, g.ints(0), keepdims=0), N)[1]),
+     "output 1 of BatchNormalization is used"),
+    (lambda g, x: g.node("BatchNormalization", x, *[g.weights(N)] * 3, x), "variance depends on the inputs"),
+    (lambda g, x: g.node("Dropout", x, g.constant(np.float32(1)), g.constant(True)), "Dropout with ratio 1"),
+    (lambda g, x: g.node("Dropout", g.weights(N), g.constant(np.float32(0.5)), g.constant(True)),
+     "should depend on the inputs is constant"),
+    (lambda g, x: g.node("Dropout", x, x), "Dropout whose ratio depends on the inputs")])
+def test_training_layers_that_are_refused(path, build, message):
+    g = Graph(opset=15)
+    found = messages(g, path, build(g, g.input("x", T, B, N)))
+    assert any(message in m for m in found), found
+
+
+def test_two_dropouts_of_one_value_draw_by_themselves(path):
+    g = Graph()
+    x = g.input("x", B, N)
+    first, second = (g.node("Dropout", x, g.constant(np.float32(0.25)), g.constant(True)) for _ in range(2))
+    still = g.node("Dropout", x, g.constant(np.float32(0.25)), g.constant(False))
+    none = g.node("Dropout", x, g.constant(np.float32(0)), g.constant(True))
+    g.save(path, g.node("Sum", first, second, still, none))
+    text = load_onnx(path).to_mlir()  # compared with the file, whose dropouts draw nothing there
+    assert [line.split("{")[1] for line in text.splitlines() if "snn.dropout" in line] == [
+        f"rate = 2.5e-01 : f32, salt = {n} : i64}} : tensor<3x6xf32> loc(\"n{n - 1}\")" for n in (1, 2)]
+
+
+def test_a_layer_of_time_folded_into_the_batch_has_its_bias(path):
+    g = Graph()
+    x = g.node("Reshape", g.input("x", T, B, N), g.ints(T * B, N))
+    y = g.node("Reshape", g.node("Gemm", x, g.weights(4, N), g.weights(4), transB=1), g.ints(T, B, 4))
+    result = g.check(path, y, axes="TBN TBN")
+    assert kinds(result) == ["linear"] * T
+    assert all("bias" in op.params for op in result.trace.ops)
 
 
 # Recurrent operators.

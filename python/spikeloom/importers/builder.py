@@ -43,11 +43,16 @@ class Builder:
         key = (kind, tuple(map(id, operands)), tuple((r, id(p)) for r, p in params.items()),
                tuple(sorted(attrs.items())), width)
         if key not in self._known:
-            op = Op(kind, list(operands), dict(params), attrs, [], self.source)
-            op.results = [Value(width, dtype, op)]
-            self.ops.append(op)
-            self._known[key] = op
+            self._known[key] = self.add(kind, operands, width, dtype, params, **attrs).op
         return self._known[key].result
+
+    def add(self, kind: str, operands: list[Value], width: int, dtype: str = "f32",
+            params: dict[str, Parameter] | None = None, **attrs) -> Value:
+        """The value of a new operation, also if another one looks the same (two dropouts draw by themselves)."""
+        op = Op(kind, list(operands), dict(params or {}), attrs, [], self.source)
+        op.results = [Value(width, dtype, op)]
+        self.ops.append(op)
+        return op.result
 
     def const(self, number: float, width: int) -> Value:
         """A constant of a row width."""

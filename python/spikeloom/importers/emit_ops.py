@@ -32,6 +32,7 @@ class OpWriter:
         self.hoisted: list[str] = []  # lines before all others: what is made of parameters alone
         self._hoisted: dict[str, str] = {}
         self.count = 0
+        self.dropouts = 0
 
     def row(self, value: Value) -> str:
         """The type of a row."""
@@ -107,6 +108,10 @@ class OpWriter:
             text = f"snn.concat {', '.join(operands)} : ({', '.join(map(self.row, op.operands))}) -> {row}"
         elif kind == "softmax":
             text = f"snn.softmax {operands[0]}{' {log}' if op.attrs.get('log') else ''} : {row}"
+        elif kind == "batch_norm":
+            text = self._batch_norm(op, operands[0], row)
+        elif kind == "dropout":
+            text = self._dropout(op, operands[0], row)
         elif kind in _ARITH:
             text = f"{_ARITH[kind]} {operands[0]}, {operands[1]} : {row}"
         elif kind in _MATH:
@@ -169,6 +174,17 @@ class OpWriter:
             self.hoisted.append(f"    {name} = {text}")
             self._hoisted[text] = name
         return self._hoisted[text]
+
+    def _batch_norm(self, op: Op, operand: str, row: str) -> str:
+        values = " ".join(f"{role}({self.use(op.params[role])})" for role in ("mean", "variance", "scale", "shift"))
+        attrs = f"inner = {op.attrs['inner']} : i64, epsilon = {number(op.attrs['epsilon'])} : f32"
+        attrs += f", momentum = {number(op.attrs['momentum'])} : f32"
+        return f"snn.batch_norm {operand} {values} {{{attrs}}} : {row}, {parameter_type(op.params['mean'])}"
+
+    def _dropout(self, op: Op, operand: str, row: str) -> str:
+        self.dropouts += 1  # its number keeps two dropouts of one operand apart
+        attrs = f"rate = {number(op.attrs['rate'])} : f32, salt = {self.dropouts} : i64"
+        return f"snn.dropout {operand} {{{attrs}}} : {row}"
 
     def _operand(self, op: Op, role: str) -> str:
         parameter = op.params.get(role)

@@ -119,6 +119,10 @@ def evaluate(op: Op, a: list[np.ndarray], batch: int) -> list[np.ndarray]:
         return [np.concatenate(a, 1)]
     if kind == "conv":
         return [_convolve(op, a[0])]
+    if kind == "batch_norm":
+        return [_batch_norm(op, a[0])]
+    if kind == "dropout":
+        return [a[0]]
     if kind == "softmax":
         return [_softmax(a[0], op.attrs.get("log", False))]
     if kind == "count":
@@ -168,6 +172,15 @@ def _convolve(op: Op, x: np.ndarray) -> np.ndarray:
     if "bias" in op.params:
         result = result + op.params["bias"].value[:, None]
     return result.reshape(len(x), -1)
+
+
+def _batch_norm(op: Op, x: np.ndarray) -> np.ndarray:
+    """With the statistics of the batch: what the file computes, which was exported in training mode."""
+    scale, shift = (op.params[role].value[:, None] for role in ("scale", "shift"))
+    rows = x.reshape(len(x), len(scale), -1)
+    distance = rows - rows.mean((0, 2), keepdims=True)
+    variance = (distance * distance).mean((0, 2), keepdims=True)
+    return (distance * (scale / np.sqrt(variance + F32(op.attrs["epsilon"]))) + shift).reshape(len(x), -1)
 
 
 def _softmax(x: np.ndarray, log: bool) -> np.ndarray:

@@ -11,6 +11,8 @@ found again). A `Step` is the view of one step on which neurons are recognised. 
 - `slice` {shape, offsets, sizes, strides, fill}, `concat`, `softmax` {log}: as the dialect operations of that name
 - `conv` (parameters `weight` [out, in / groups, k…], `bias`) {input, strides, padding, dilations, groups}: a row seen
   as `[C, H, W]` or `[C, L]`; `broadcast` may have {inner}: each value of the parameter that often in a row
+- `batch_norm` (parameters `scale`, `shift`, `mean`, `variance` [C]) {inner, epsilon, momentum} and `dropout` {rate}: as
+  the dialect operations, which do one thing in training and another in inference; every step has its own
 - `count` (parameter or attribute `threshold`) {max_spikes}: how many thresholds a value has reached, at most that many
   (0: no limit); the spikes of a neuron that fires several times in a step
 - `neuron` and `integrator`, with the attributes of the dialect operations of the same name

@@ -7,7 +7,10 @@ own states: one spike that differs grows into a difference that cannot be missed
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
+import onnx
 from onnx.reference import ReferenceEvaluator
 
 from .evaluate import run_program
@@ -69,7 +72,7 @@ class _Oracle:
     """The ONNX reference implementation; for a graph that it cannot run, onnxruntime where that is installed."""
 
     def __init__(self, graph: SourceGraph) -> None:
-        self.model = graph.model
+        self.model = without_dropout(graph.model)
         self.names = [p.name for p in graph.outputs]
         if any(node.op in ("RNN", "GRU", "LSTM") and len(node.inputs) > 4 and node.inputs[4] for node in graph.nodes):
             self.session = self._runtime()
@@ -77,7 +80,7 @@ class _Oracle:
                 raise RuntimeError("the reference implementation does not know sequence_lens; install onnxruntime")
             return
         try:
-            self.session = ReferenceEvaluator(graph.model)
+            self.session = ReferenceEvaluator(self.model)
         except Exception:  # it refuses some operators before it has seen any input
             self.session = self._runtime()
 
@@ -100,6 +103,25 @@ class _Oracle:
             return None
         onnxruntime.set_default_logger_severity(4)
         return onnxruntime.InferenceSession(self.model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def without_dropout(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with dropout as in inference, where it draws nothing; the model itself if it has none that does."""
+    def drawing(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+        for node in nodes:
+            if node.op_type == "Dropout" and len(node.input) > 2:
+                yield node
+            for attribute in node.attribute:
+                yield from drawing(attribute.g.node)
+
+    if not any(drawing(model.graph.node)) and not any(any(drawing(f.node)) for f in model.functions):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for nodes in (copy.graph.node, *(f.node for f in copy.functions)):
+        for node in drawing(nodes):
+            del node.input[2:]
+    return copy
 
 
 def _rows(port: TraceInput | TraceOutput | Port, array: np.ndarray, batch: int) -> np.ndarray:

@@ -17,6 +17,8 @@ _ELEMENTWISE = {"add", "sub", "mul", "div", "max", "min", "neg", "abs", "floor",
                 "tanh", "sigmoid", "cmp", "and", "or", "xor", "not", "select", "tofloat"}
 _TESTS = {"cmp", "and", "or", "xor", "not", "tofloat"}
 MATRIX = {"linear", "conv"}
+# Run in the step of their input: a step that comes before the first one would move running statistics.
+_ONCE = {"batch_norm"}
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Schedule:
         return self._order(self.shift)
 
     def _latest(self, family: Family) -> int:
-        if family.is_tap:
+        if family.is_tap or family.op.kind in _ONCE:
             return 0
         limits = [self.needs.rows[family]] if family in self.needs.rows else []
         limits += [self.steps - 1 - level for level in self.needs.finals.get(family, ())]

@@ -32,7 +32,7 @@ class Folder:
 
     def fold(self, node: Node, operands: list[Const | None]) -> list[Const] | None:
         """The results, or None if the node cannot be evaluated."""
-        if node.op in _RANDOM or node.domain not in ("", "ai.onnx"):
+        if node.op in _RANDOM or _drops(node, operands) or node.domain not in ("", "ai.onnx"):
             return None
         if node.op == "Identity" and operands and operands[0] is not None:
             return [operands[0]]
@@ -60,6 +60,12 @@ class Folder:
             self._evaluators[id(node)] = ReferenceEvaluator(
                 onnx.helper.make_model(graph, opset_imports=self.opsets))
         return self._evaluators[id(node)]
+
+
+def _drops(node: Node, operands: list[Const | None]) -> bool:
+    """Whether a node is a dropout that draws."""
+    mode = operands[2] if node.op == "Dropout" and len(operands) > 2 else None
+    return mode is not None and bool(np.any(mode.value))
 
 
 def _check_size(node: Node, operands: list[Const | None]) -> None:

@@ -74,7 +74,7 @@ def _gemm(t: Tracer, node: Node, values: list):
 def _biased(t: Tracer, x: Tensor, bias: Const) -> Tensor:
     """A constant added to the rows of linear layers becomes their bias."""
     value = bias.value
-    if (value.ndim == 2 and value.shape[0] not in (1, x.size)) or x.batch != 0:
+    if (value.ndim == 2 and value.shape[0] not in (1, x.dims[0])) or x.batch_dim != 0:
         raise Unsupported(f"a bias of shape {list(value.shape)} does not fit a value of shape {x.dims}")
     value = without_batch(value, 0) if value.ndim == 2 else value
     if value.size not in (1, x.cells.shape[-1]):

@@ -187,26 +187,12 @@ def _rms_norm(t: Tracer, node: Node, values: list):
     return [_normalised(t, node, values[:2], centred=False, epsilon=node.attrs.get("epsilon", 1e-5))]
 
 
-def _batch_norm(t: Tracer, node: Node, values: list):
-    """Scale and shift of the inference form, one number a channel: what trains are these."""
-    x = t.tensor(values[0])
-    if node.attrs.get("training_mode", 0) or any(not isinstance(v, Const) for v in values[1:5]):
-        raise Unsupported("BatchNormalization in training mode is not supported; export the model after .eval()")
-    scale, shift, mean, variance = (np.asarray(v.value, np.float32) for v in values[1:5])
-    factor = scale / np.sqrt(variance + np.float32(node.attrs.get("epsilon", 1e-5)))
-    shape = [-1] + [1] * (len(x.dims) - 2)
-    factors = Const(factor.reshape(shape), values[1].names, False, node.source, True)
-    shifts = Const((shift - mean * factor).reshape(shape), values[2].names, False, node.source, True)
-    scaled = apply(t, [x, factors], lambda a, b: t.builder.binary("mul", a, b))
-    return [apply(t, [scaled, shifts], lambda a, b: t.builder.binary("add", a, b))]
-
-
 OPERATORS = {
     "ReduceSum": _reduce("add"), "ReduceMean": _reduce("add", after=_mean), "ReduceMax": _reduce("max"),
     "ReduceMin": _reduce("min"), "ReduceProd": _reduce("mul"), "ReduceSumSquare": _reduce("add", _square),
     "ReduceL1": _reduce("add", lambda b, row: b.unary("abs", row)),
     "ReduceL2": _reduce("add", _square, lambda b, row, count: b.unary("sqrt", row)),
     "CumSum": _cumsum, "Softmax": _softmax(False), "LogSoftmax": _softmax(True),
-    "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm, "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm,
     "GroupNormalization": _group_norm, "InstanceNormalization": _group_norm,
 }

@@ -321,13 +321,6 @@ def _check_plain_scatter(node: Node) -> None:
         raise Unsupported(f"{node.op} with reduction {node.attrs['reduction']} is not supported")
 
 
-def _dropout(t: Tracer, node: Node, values: list):
-    training = values[2] if len(values) > 2 else None
-    if isinstance(training, Const) and bool(training.value.reshape(-1)[0]):
-        raise Unsupported("Dropout in training mode is not supported; export the model after .eval()")
-    return [values[0]] + [None] * (len(node.outputs) - 1)
-
-
 def _identity(t: Tracer, node: Node, values: list):
     return [values[0]]
 
@@ -336,5 +329,5 @@ OPERATORS = {
     "Shape": _shape, "Size": _size, "Reshape": _reshape, "Flatten": _flatten, "Expand": _expand, "Tile": _tile,
     "Transpose": _transpose, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Gather": _gather, "Slice": _slice,
     "Split": _split, "Concat": _concat, "Pad": _pad, "ScatterND": _scatter_nd, "ScatterElements": _scatter_elements,
-    "Dropout": _dropout, "Identity": _identity,
+    "Identity": _identity,
 }
