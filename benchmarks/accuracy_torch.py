@@ -65,17 +65,25 @@ class Network:
     """Weights, Adam and a readout."""
 
     def __init__(
-        self, weights: dict[str, np.ndarray], *, decay: float, slope: float, rate: float, readout: str = "spike_count"
+        self,
+        weights: dict[str, np.ndarray],
+        *,
+        decay: float,
+        slope: float,
+        rate: float,
+        readout: str = "spike_count",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Take copies of the weights ``fc<n>.weight [out, in]``."""
-        self.weights = {name: torch.from_numpy(w.copy()).requires_grad_() for name, w in sorted(weights.items())}
+        """Take copies of the weights ``fc<n>.weight [out, in]`` in the type that everything is computed in."""
+        self.dtype = dtype
+        self.weights = {name: torch.tensor(w, dtype=dtype, requires_grad=True) for name, w in sorted(weights.items())}
         self.decay, self.slope, self.readout = decay, slope, READOUTS[readout]
         self.optimizer = torch.optim.Adam(self.weights.values(), lr=rate)
         self.fired: list[torch.Tensor] = []
 
     def logits(self, x: np.ndarray) -> torch.Tensor:
         """Return what the loss reads, ``[B, classes]``, of ``x [T, B, N]``."""
-        self.fired, membranes = forward(self.weights, torch.from_numpy(x).float(), self.decay, self.slope)
+        self.fired, membranes = forward(self.weights, torch.from_numpy(x).to(self.dtype), self.decay, self.slope)
         return self.readout(self.fired, membranes)
 
     def step(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
