@@ -8,25 +8,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 pytest.importorskip("onnxscript", reason="PyTorch's exporter needs onnxscript: pip install onnxscript")
 
+from torch_surrogates import fast_sigmoid_spikes  # noqa: E402
+
 INPUTS, HIDDEN, CLASSES, STEPS = 12, 20, 3, 6
 SLOPE = 5.0
 
-
-class Spike(torch.autograd.Function):
-    """A step forward, the fast sigmoid's slope backward."""
-
-    @staticmethod
-    def forward(ctx, u):
-        ctx.save_for_backward(u)
-        return (u > 0).float()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient / (1 + SLOPE * ctx.saved_tensors[0].abs()) ** 2
-
-    @staticmethod
-    def symbolic(g, u):
-        raise NotImplementedError
+spike = fast_sigmoid_spikes(SLOPE)
 
 
 def is_exporting() -> bool:
@@ -43,7 +30,7 @@ class Neurons(torch.nn.Module):
 
     def forward(self, current, mem):
         mem = self.decay * mem + current
-        spikes = (mem - 1.0 > 0).float() if is_exporting() else Spike.apply(mem - 1.0)
+        spikes = (mem - 1.0 > 0).float() if is_exporting() else spike(mem - 1.0)
         return spikes, mem - spikes.detach()
 
 

@@ -348,19 +348,9 @@ func.func @main({", ".join(arguments)}) -> ({stacked} {{snn.name = "out"}}) {{
         """Loss and gradients by autograd."""
         import torch
 
-        slope = self.slope
+        from torch_surrogates import fast_sigmoid_spikes
 
-        class Spike(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx, u):
-                ctx.save_for_backward(u)
-                return (u > 0).float()
-
-            @staticmethod
-            def backward(ctx, gradient):
-                (u,) = ctx.saved_tensors
-                return gradient / (1 + slope * u.abs()) ** 2
-
+        spike = fast_sigmoid_spikes(self.slope)
         values = {name: torch.tensor(value, requires_grad=True) for name, value in self.values.items()}
         statistics = {name: torch.tensor(value) for name, value in self.statistics.items()}
         membranes = [torch.zeros(self.batch, units) for *_, units in self.states]
@@ -373,7 +363,7 @@ func.func @main({", ".join(arguments)}) -> ({stacked} {{snn.name = "out"}}) {{
                 "x": torch.tensor(self.x[t]),
                 "states": membranes,
                 "next": list(membranes),
-                "spike": Spike.apply,
+                "spike": spike,
             }
             total = total + output.evaluate(env)
             membranes = env["next"]

@@ -256,30 +256,24 @@ NEURONS = {
     ),
 }
 
+listed = partial(Net, inputs=40, steps=12, slope=5.0)
 LISTS = {
     "two layers": Net(lif(80, 6), inputs=40, steps=12, surrogate="superspike", slope=10.0, seed=20),
     "deep": Net(lif(100, 60, 10), inputs=30, steps=20, slope=10.0, seed=21, batch=6),
-    "value": Net(lif(80, 6, reset_kind="value"), inputs=40, steps=12, slope=5.0, seed=22),
-    "delayed": Net(lif(80, 40, 6, reset_time="delayed"), inputs=40, steps=12, slope=5.0, seed=23),
-    "through the reset": Net(lif(80, 6), inputs=40, steps=12, slope=5.0, seed=24, detach=False),
-    "recurrent": Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, slope=5.0, seed=25),
-    "learnable threshold": Net(lif(80, 6, learn_threshold=True), inputs=40, steps=12, slope=5.0, seed=26),
-    "fire first, whole update, through the reset": Net(
+    "value": listed(lif(80, 6, reset_kind="value"), seed=22),
+    "delayed": listed(lif(80, 40, 6, reset_time="delayed"), seed=23),
+    "through the reset": listed(lif(80, 6), seed=24, detach=False),
+    "recurrent": listed([Layer(60, recurrent=True), Layer(6)], seed=25),
+    "learnable threshold": listed(lif(80, 6, learn_threshold=True), seed=26),
+    "fire first, whole update, through the reset": listed(
         lif(80, 6, order="fire_integrate", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
-        inputs=40,
-        steps=12,
-        slope=5.0,
         detach=False,
         seed=27,
     ),
-    "penalties": Net(
-        lif(80, 60, 6), inputs=40, steps=12, slope=5.0, rate_penalty=(0.5, 0.02), overflow_penalty=100.0, seed=28
-    ),
-    "penalties, fire first": Net(
-        lif(80, 6, order="fire_integrate"), inputs=40, steps=12, slope=5.0, overflow_penalty=100.0, seed=29
-    ),
-    "penalties, delayed, graded": Net(
-        lif(80, 6, reset_time="delayed", graded=0.5), inputs=40, steps=12, slope=5.0, rate_penalty=(20.0, 0.0), seed=34
+    "penalties": listed(lif(80, 60, 6), rate_penalty=(0.5, 0.02), overflow_penalty=100.0, seed=28),
+    "penalties, fire first": listed(lif(80, 6, order="fire_integrate"), overflow_penalty=100.0, seed=29),
+    "penalties, delayed, graded": listed(
+        lif(80, 6, reset_time="delayed", graded=0.5), rate_penalty=(20.0, 0.0), seed=34
     ),
 }
 

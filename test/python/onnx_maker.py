@@ -44,6 +44,11 @@ class Maker:
         self.node("Identity", value, name=name)
         self.outputs.append(helper.make_tensor_value_info(name, dtype, [self.batch, width]))
 
+    def give(self, width: int, **values: str) -> None:
+        """Outputs of one width by name."""
+        for name, value in values.items():
+            self.output(value, name, width)
+
     def linear(self, x: str, name: str, n_out: int, n_in: int, *, weight=None) -> str:
         if weight is None:
             weight = self.generator.normal(0, self.scale, (n_out, n_in)).astype(np.float32)

@@ -31,6 +31,12 @@ def compare(path, model, steps=12, seed=1, sequence=None):
     return fired
 
 
+def imported(maker, folder, opset=20):
+    """The path of a graph's file, and the model that the importer makes of it."""
+    path = maker.save(folder / "net.onnx", opset)
+    return path, load_onnx(path)
+
+
 def only(model, kind="neuron"):
     (op,) = [op for op in model.neurons if op.kind == kind]
     return op
@@ -45,8 +51,7 @@ def test_three_layers(tmp_path):
     m.output(s3, "spk_out", 10)
     for name, value, width in (("mem1_out", v1, 24), ("mem2_out", v2, 16), ("mem3_out", v3, 10)):
         m.output(value, name, width)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    path, model = imported(m, tmp_path)
     assert [op.kind for op in model.neurons] == ["neuron"] * 3
     assert not model.arithmetic
     assert model.neurons[1].attrs["decay"] == pytest.approx(0.8)
@@ -60,11 +65,8 @@ def test_residual(tmp_path):
     s1, v1 = m.leaky(m.linear(x, "fc1", 16, 20), "mem1", 16)
     s2, v2 = m.leaky(m.node("Add", m.linear(s1, "fc2", 16, 16), s1), "mem2", 16)
     m.output(m.linear(m.node("Add", s1, s2), "fc3", 10, 16), "y", 10)
-    m.output(s2, "spk", 16)
-    m.output(v1, "mem1_out", 16)
-    m.output(v2, "mem2_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk=s2, mem1_out=v1, mem2_out=v2)
+    path, model = imported(m, tmp_path)
     assert [op.kind for op in model.neurons] == ["neuron"] * 2
     assert [op.kind for op in model.arithmetic] == ["add", "add"]
     assert compare(path, model) > 5
@@ -75,12 +77,10 @@ def test_states_that_take_what_others_have(tmp_path):
     m = Maker()
     current = m.linear(m.input("x", 20), "fc1", 16, 20)
     first, second, third = (m.input(name, 16) for name in ("s0", "s1", "s2"))
-    m.output(m.fires(second, m.number(0.3)), "spk", 16)
-    m.output(m.fires(first, m.number(0.3)), "early", 16)
+    m.give(16, spk=m.fires(second, m.number(0.3)), early=m.fires(first, m.number(0.3)))
     for name, value in (("s0_out", current), ("s1_out", first), ("s2_out", m.node("Add", third, second))):
         m.output(value, name, 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    path, model = imported(m, tmp_path)
     assert [op.kind for op in model.neurons] == ["integrator"]
     assert compare(path, model) > 5
 
@@ -89,10 +89,8 @@ def test_states_that_take_what_others_have(tmp_path):
 def test_no_reset(tmp_path, op):
     m = Maker()
     s, v = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem", 16, reset="none", op=op, beta=0.7)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk=s, mem_out=v)
+    path, model = imported(m, tmp_path)
     neuron = only(model)
     assert neuron.attrs["reset_kind"] == "none"
     assert neuron.attrs["cmp"] == ("gt" if op == "Greater" else "ge")
@@ -111,10 +109,8 @@ def test_one_to_one_recurrence(tmp_path, reset):
     base = m.node("Add", m.node("Add", m.node("Mul", m.number(0.9), mem), x), recurrent)
     new = m.node("Sub", base, m.node("Mul", old, base if reset == "zero_all" else m.number(1.0)))
     s = m.fires(new, m.number(1.0))
-    m.output(s, "spk1_out", 16)
-    m.output(new, "mem1_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk1_out=s, mem1_out=new)
+    path, model = imported(m, tmp_path)
     neuron = only(model)
     assert neuron.attrs["reset_time"] == "delayed"
     assert neuron.attrs.get("reset_scope") == ("whole_update" if reset == "zero_all" else None)
@@ -138,10 +134,8 @@ def test_lif_box(tmp_path, reset, leak):
         new = m.node("Add", m.node("Mul", m.node("Sub", one, s), charged), m.node("Mul", s, m.number(-0.25)))
     else:
         new = m.node("Sub", charged, s)
-    m.output(s, "z", 16)
-    m.output(new, "v_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, z=s, v_out=new)
+    path, model = imported(m, tmp_path)
     neuron = only(model)
     assert not model.arithmetic
     assert neuron.attrs["decay"] == pytest.approx(0.9)
@@ -167,8 +161,7 @@ def tie_network(path, form, op):
         charged = m.node("Add", v, charge)
         s = m.fires(charged, m.number(1.0), op)
         new = m.node("Sub", charged, s)
-    m.output(s, "s", 16)
-    m.output(new, "v_out", 16)
+    m.give(16, s=s, v_out=new)
     return m.save(path)
 
 
@@ -194,8 +187,7 @@ def test_fire_before_integrate(tmp_path):
     new = m.node("Sub", m.node("Add", m.node("Mul", v, m.number(0.9)), x), m.node("Mul", s, m.number(1.0)))
     m.output(m.linear(s, "fc2", 4, 16), "y", 4)
     m.output(new, "v_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    path, model = imported(m, tmp_path)
     assert only(model).attrs["order"] == "fire_integrate"
     assert not model.arithmetic
     compare(path, model)
@@ -205,11 +197,8 @@ def test_counter_and_readout_become_integrators(tmp_path):
     m = Maker()
     s, v = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem", 16)
     count = m.node("Add", m.input("count", 16), s)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
-    m.output(count, "count_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk=s, mem_out=v, count_out=count)
+    path, model = imported(m, tmp_path)
     assert [op.kind for op in model.neurons] == ["neuron", "integrator"]
     assert compare(path, model) > 5
 
@@ -229,10 +218,8 @@ def test_reset_without_delay_is_exact(tmp_path, reset, per_neuron):
         base = m.node("Sub", base, m.node("Mul", old, theta))
     s = m.fires(base, theta)
     new = m.node("Sub", base, m.node("Mul", m.node("Sub", s, old), theta if reset == "subtract" else base))
-    m.output(s, "s", 16)
-    m.output(new, "v_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, s=s, v_out=new)
+    path, model = imported(m, tmp_path)
     assert only(model).attrs["reset_time"] == "same_step"
     assert [p.name for p in model.parameters][2:] == (["lif.threshold"] if per_neuron else [])
     assert compare(path, model) > 5
@@ -245,11 +232,8 @@ def test_threshold_per_neuron_and_shared_initializers(tmp_path):
     beta = m.array("lif1.beta", np.linspace(0.5, 0.95, 16).astype(np.float32))
     s1, v1 = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem1", 16, beta=beta, threshold=theta)
     s2, v2 = m.leaky(m.linear(s1, "fc2", 16, 16), "mem2", 16, beta=0.9, threshold=theta)
-    m.output(s2, "spk", 16)
-    m.output(v1, "mem1_out", 16)
-    m.output(v2, "mem2_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk=s2, mem1_out=v1, mem2_out=v2)
+    path, model = imported(m, tmp_path)
     names = [p.name for p in model.parameters]
     assert names == ["fc1.weight", "fc1.bias", "lif1.beta", "lif1.threshold", "fc2.weight", "fc2.bias",
                      "lif1.threshold#mem2"]
@@ -264,8 +248,7 @@ def test_scalar_becomes_a_parameter_when_it_is_to_be_trained(tmp_path):
     m = Maker()
     beta = m.array("lif.beta", np.float32(0.9))
     s, v = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem", 16, beta=beta)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
+    m.give(16, spk=s, mem_out=v)
     path = m.save(tmp_path / "net.onnx")
     assert "decay" in only(load_onnx(path)).attrs
     model = load_onnx(path, train_parameters=r"lif\.beta")
@@ -281,10 +264,8 @@ def test_transposed_weights_and_matmul_bias(tmp_path):
     m.array("fc.bias", m.generator.normal(0, 0.1, 16).astype(np.float32))
     x = m.node("Add", "fc.bias", m.node("MatMul", m.input("x", 20), "onnx::MatMul_7"))
     s, v = m.leaky(x, "mem", 16)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk=s, mem_out=v)
+    path, model = imported(m, tmp_path)
     parameter = model.parameters[0]
     assert parameter.name == "onnx::MatMul_7"
     assert parameter.transposed
@@ -299,8 +280,7 @@ def test_folded_clip_keeps_the_initializers_name(tmp_path):
     m.array("lif.beta", np.linspace(-0.2, 1.2, 16).astype(np.float32))
     beta = m.node("Clip", "lif.beta", m.number(0.0), m.number(1.0))
     s, v = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem", 16, beta=beta)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
+    m.give(16, spk=s, mem_out=v)
     model = load_onnx(m.save(tmp_path / "net.onnx"))
     (parameter,) = [p for p in model.parameters if p.name == "lif.beta"]
     assert parameter.value.min() == 0.0
@@ -316,10 +296,8 @@ def test_old_operator_sets(tmp_path, opset):
     if opset < 13:
         x = m.node("Squeeze", m.node("Unsqueeze", x, axes=[0]), axes=[0])
     s, v = m.leaky(m.node("Clip", x, min=-1.0, max=2.0) if opset < 11 else x, "mem", 16)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
-    path = m.save(tmp_path / "net.onnx", opset)
-    model = load_onnx(path)
+    m.give(16, spk=s, mem_out=v)
+    path, model = imported(m, tmp_path, opset)
     assert only(model)
     assert compare(path, model) > 5
 
@@ -344,10 +322,8 @@ def test_beta_zero(tmp_path):
     """Without decay only the reset remembers the old membrane."""
     m = Maker()
     s, v = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem", 16, beta=0.0)
-    m.output(s, "spk", 16)
-    m.output(v, "mem_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, spk=s, mem_out=v)
+    path, model = imported(m, tmp_path)
     assert only(model).attrs["decay"] == 0.0
     assert compare(path, model) > 5
 
@@ -359,10 +335,8 @@ def test_leak_added_to_the_current(tmp_path):
     v = m.input("v", 16)
     charged = m.node("Add", v, m.node("Mul", m.number(0.1), m.node("Sub", x, v)))
     s = m.fires(charged, m.number(1.0))
-    m.output(s, "z", 16)
-    m.output(m.node("Mul", m.node("Sub", m.number(1.0), s), charged), "v_out", 16)
-    path = m.save(tmp_path / "net.onnx")
-    model = load_onnx(path)
+    m.give(16, z=s, v_out=m.node("Mul", m.node("Sub", m.number(1.0), s), charged))
+    path, model = imported(m, tmp_path)
     assert only(model).attrs["leak"] == pytest.approx(0.2)
     assert not model.arithmetic
     assert compare(path, model) > 5
@@ -374,9 +348,7 @@ def test_trained_threshold_merged_with_a_fixed_decay(tmp_path):
     half = m.array("l1.threshold", np.float32(0.5))
     s1, v1 = m.leaky(m.linear(m.input("x", 20), "fc1", 16, 20), "mem1", 16, beta=half, threshold=half)
     s2, v2 = m.leaky(m.linear(s1, "fc2", 16, 16), "mem2", 16, beta=half, threshold=half)
-    m.output(s2, "spk", 16)
-    m.output(v1, "mem1_out", 16)
-    m.output(v2, "mem2_out", 16)
+    m.give(16, spk=s2, mem1_out=v1, mem2_out=v2)
     proto = m.model()
     targets = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "l1.threshold", "mem2.threshold"]
     signature = "".join(f"p_x: PARAMETER target='{t}'\n" for t in targets)
@@ -399,8 +371,7 @@ def test_learned_decay_that_is_no_single_factor_stays_arithmetic(tmp_path):
     rate = m.array("plif.rate", np.linspace(0.2, 0.8, 16).astype(np.float32))
     charged = m.node("Add", v, m.node("Mul", m.node("Sub", x, v), rate))
     s = m.fires(charged, m.number(1.0), "GreaterOrEqual")
-    m.output(s, "s", 16)
-    m.output(m.node("Sub", charged, s), "v_out", 16)
+    m.give(16, s=s, v_out=m.node("Sub", charged, s))
     path = m.save(tmp_path / "net.onnx")
     model = load_onnx(path, train_parameters="rate|weight|bias")
     assert [op.kind for op in model.neurons] == ["neuron"]

@@ -7,6 +7,7 @@ Each takes u = v - theta, v, theta, where the neuron fires, and the parameters.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -66,3 +67,20 @@ SURROGATES = {
     "gaussian": lambda u, v, theta, fires, s, a: a * _normal(u, 0, s),
     "multi_gaussian": lambda u, v, theta, fires, s, h, r, a: _multi_gaussian(u, s, h, r, a),
 }
+
+
+def fast_sigmoid_spikes(slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A step of u = v - theta forward, the fast sigmoid's slope backward."""
+
+    class Spike(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, u):
+            ctx.save_for_backward(u)
+            return (u > 0).float()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            (u,) = ctx.saved_tensors
+            return gradient * SURROGATES["fast_sigmoid"](u, None, None, None, slope)
+
+    return Spike.apply

@@ -20,12 +20,15 @@ found again). A `Step` is the view of one step on which neurons are recognised. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from .problems import Source
+
+Item = TypeVar("Item")
 
 
 @dataclass(eq=False)
@@ -237,28 +240,9 @@ class Step:
 
     def clean(self) -> None:
         """Drops operations without use and puts the rest into an order of dependence (stable)."""
-        order: list[Op] = []
-        seen: set[int] = set()
         rank = {id(op): i for i, op in enumerate(self.ops)}
-
-        def visit(op: Op) -> None:
-            stack = [(op, iter(_producers(op)))]
-            seen.add(id(op))
-            while stack:
-                top, rest = stack[-1]
-                child = next((o for o in rest if id(o) not in seen), None)
-                if child is None:
-                    order.append(top)
-                    stack.pop()
-                else:
-                    seen.add(id(child))
-                    stack.append((child, iter(_producers(child))))
-
         live = [v.op for v in self.roots() if v.op]
-        for op in sorted(live, key=lambda o: rank[id(o)]):
-            if id(op) not in seen:
-                visit(op)
-        self.ops = order
+        self.ops = dependence_order(sorted(live, key=lambda op: rank[id(op)]), _producers)
 
     def users(self) -> dict[int, list[Op]]:
         """Operations by the `id` of a value they read."""
@@ -271,6 +255,27 @@ class Step:
 
 def _producers(op: Op) -> Iterator[Op]:
     return (v.op for v in op.operands if v.op is not None)
+
+
+def dependence_order(roots: Iterable[Item], producers: Callable[[Item], Iterable[Item]]) -> list[Item]:
+    """The roots and all that they need, each once and after its producers; without recursion, for deep graphs."""
+    order: list[Item] = []
+    seen: set[int] = set()
+    for root in roots:
+        if id(root) in seen:
+            continue
+        seen.add(id(root))
+        stack = [(root, iter(producers(root)))]
+        while stack:
+            top, rest = stack[-1]
+            child = next((p for p in rest if id(p) not in seen), None)
+            if child is None:
+                order.append(top)
+                stack.pop()
+            else:
+                seen.add(id(child))
+                stack.append((child, iter(producers(child))))
+    return order
 
 
 def cone(value: Value) -> set[int]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .ir import Op, Parameter, Port, Program, ProgramState, Scan, ScanState, State, Step, Value
+from .ir import (
+    Op,
+    Parameter,
+    Port,
+    Program,
+    ProgramState,
+    Scan,
+    ScanState,
+    State,
+    Step,
+    Value,
+    dependence_order,
+)
 
 
 def state_outputs(step: Step) -> list[str]:
@@ -139,8 +151,6 @@ def finish(program: Program, outside: Step) -> None:
 def ordered(roots: list[Value], loops: list[Scan]) -> list[Op | Scan]:
     """Operations and loops that the roots need, in an order of dependence."""
     made_by = {id(v): s for s in loops for v in (*(o for _, o in s.stacked), *(st.final for st in s.states))}
-    items: list[Op | Scan] = []
-    done: set[int] = set()
 
     def producers(item: Op | Scan) -> list[Op | Scan]:
         reads = item.operands if isinstance(item, Op) else \
@@ -148,20 +158,5 @@ def ordered(roots: list[Value], loops: list[Scan]) -> list[Op | Scan]:
              *free_values(item)]
         return [p for v in reads if (p := made_by.get(id(v), v.op)) is not None]
 
-    def visit(root: Op | Scan) -> None:
-        stack = [(root, iter(producers(root)))]
-        done.add(id(root))
-        while stack:
-            top, rest = stack[-1]
-            child = next((p for p in rest if id(p) not in done), None)
-            if child is None:
-                items.append(top)
-                stack.pop()
-            else:
-                done.add(id(child))
-                stack.append((child, iter(producers(child))))
-
-    for value in roots:
-        if (item := made_by.get(id(value), value.op)) is not None and id(item) not in done:
-            visit(item)
-    return items
+    makers = (made_by.get(id(value), value.op) for value in roots)
+    return dependence_order([maker for maker in makers if maker is not None], producers)
