@@ -316,6 +316,20 @@ def test_training_layers_that_are_refused(path, build, message):
     assert any(message in m for m in found), found
 
 
+def test_the_first_input_that_is_no_state_says_what_the_axes_are(path):
+    """A line `[batch, channels, length]` is one, also where the state comes first."""
+    g = Graph()
+    mem, x = g.input("mem", B, 4, 10), g.input("x", B, 2, 10)
+    current = g.node("Conv", x, g.weights(4, 2, 3), pads=[1, 1])
+    new = g.node("Add", g.node("Mul", mem, g.constant(np.float32(0.9))), current)
+    spikes = g.node("Cast", g.node("Greater", new, g.constant(np.float32(1))), to=1)
+    g.save(path, spikes, g.node("Sub", new, spikes))
+    model = load_onnx(path, state={"mem": g.nodes[-1].output[0]})
+    assert model.form == "step"
+    assert [op.kind for op in model.neurons] == ["neuron"]
+    assert [a.shape for a in model.inputs] == [(1, B, 20)]
+
+
 def test_two_dropouts_of_one_value_draw_by_themselves(path):
     g = Graph()
     x = g.input("x", B, N)
@@ -412,7 +426,7 @@ def test_gates_stay_one_parameter(path):
     ({"lengths": [5, 4, 5]}, "sequence_lens [5, 4, 5], which differ from sample to sample"),
     ({"clip": 1.0}, "with clip=1.0"),
     ({"activations": ["Elu", "Tanh", "Tanh"]}, "activations elu, tanh, tanh"), ({"input_forget": 1}, "input_forget=1"),
-    ({"weight": (1, 25, 6)}, "operand 1 has shape [1, 25, 6]")])
+    ({"weight": (1, 25, 6)}, "operand 1 has shape 1x25x6")])
 def test_recurrent_operators_that_are_refused(path, change, message):
     g = Graph()
     x = g.input("x", T, B, N)

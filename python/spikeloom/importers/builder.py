@@ -18,6 +18,10 @@ _NEGATED = {"ogt": "ule", "oge": "ult", "olt": "uge", "ole": "ugt", "ugt": "ole"
             "ult": "oge", "ule": "ogt", "oeq": "une", "une": "oeq"}
 
 
+# Two of these are never one, since each draws by itself.
+_DRAWN = {"dropout"}
+
+
 def constant_of(value: Value) -> float | None:
     """The number a value holds everywhere, if it is a constant."""
     return value.op.attrs["value"] if value.op is not None and value.op.kind == "const" else None
@@ -42,17 +46,12 @@ class Builder:
         params = params or {}
         key = (kind, tuple(map(id, operands)), tuple((r, id(p)) for r, p in params.items()),
                tuple(sorted(attrs.items())), width)
-        if key not in self._known:
-            self._known[key] = self.add(kind, operands, width, dtype, params, **attrs).op
+        if key not in self._known or kind in _DRAWN:
+            op = Op(kind, list(operands), dict(params), attrs, [], self.source)
+            op.results = [Value(width, dtype, op)]
+            self.ops.append(op)
+            self._known[key] = op
         return self._known[key].result
-
-    def add(self, kind: str, operands: list[Value], width: int, dtype: str = "f32",
-            params: dict[str, Parameter] | None = None, **attrs) -> Value:
-        """The value of a new operation, also if another one looks the same (two dropouts draw by themselves)."""
-        op = Op(kind, list(operands), dict(params or {}), attrs, [], self.source)
-        op.results = [Value(width, dtype, op)]
-        self.ops.append(op)
-        return op.result
 
     def const(self, number: float, width: int) -> Value:
         """A constant of a row width."""

@@ -57,11 +57,14 @@ class Analysis:
     def __init__(self, ops: list[Op], sequences: list[list[Value]]) -> None:
         self.ops = ops
         self.steps = len(sequences[0]) if sequences else 0
+        self.families: list[Family] = []
+        # By the `id` of a value: its level, the family it is a member of, and the family and level in whose place it
+        # stands (also without being a member, in a first step of another structure).
         self.level: dict[int, int] = {}
         self.family: dict[int, Family] = {}
-        self.families: list[Family] = []
-        self.known: dict[tuple[Family, int], Value] = {}
         self.place: dict[int, tuple[Family, int]] = {}
+        # What stands in the place of a family's member at a level; below level 0 it is an initial value.
+        self.known: dict[tuple[Family, int], Value] = {}
         self._colors: dict[tuple[int, int], int] = {}
         self._interned: dict[tuple, int] = {}
         self._constants: dict[int, tuple] = {}

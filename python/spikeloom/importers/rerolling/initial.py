@@ -18,7 +18,8 @@ from .body import Body
 from .families import Analysis, Family
 
 _STEPS = 6  # of the loop that are looked at: more than any delay line of the files that are known
-_NEUTRAL = {"mul": 1.0, "max": -3.4028234663852886e38, "min": 3.4028234663852886e38}
+_LARGEST = float(np.finfo(np.float32).max)
+_NEUTRAL = {"mul": 1.0, "max": -_LARGEST, "min": _LARGEST}
 
 
 class InitialValues:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..ir import Op, Trace, TraceInput, Value, cone
+from ..ir import Op, Trace, TraceInput, TraceOutput, Value, cone
 from .families import freeze
 
 _FEWEST = 2
@@ -116,7 +116,7 @@ def _split(trace: Trace, steps: int, chosen: list[tuple[Value, dict[int, int]]])
         for old, result in zip(op.results, new.results, strict=True):
             place[id(old)] = result
             enter(old)
-    outputs = [type(o)(o.name, [place.get(id(r), r) for r in o.rows], o.axes, o.shape) for o in trace.outputs]
+    outputs = [TraceOutput(o.name, [place.get(id(r), r) for r in o.rows], o.axes, o.shape) for o in trace.outputs]
     inputs = [TraceInput(i.name, i.rows, i.axes, i.shape) for i in trace.inputs]
     values = [place.get(id(v), v) for v, _ in chosen]
     whole = Trace(trace.name, trace.batch, inputs, outputs, ops)

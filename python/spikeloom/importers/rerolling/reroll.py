@@ -12,7 +12,7 @@ import numpy as np
 
 from ..builder import constant_of
 from ..evaluate import agree, run_ops, run_program
-from ..ir import Op, Port, Program, Scan, Trace, Value
+from ..ir import Op, Port, Program, Scan, Trace, TraceOutput, Value
 from ..problems import ProblemList
 from ..programs import free_values, ordered
 from .body import Body
@@ -89,20 +89,23 @@ def unrolled(trace: Trace) -> Program:
 
 
 class _Rerolling:
+    """The program of one trace, built scan by scan."""
+
     def __init__(self, trace: Trace, steps: int, repeats: Repeats | None) -> None:
         self.trace = trace
         self.repeats = repeats
         self.steps = steps
         self.outer: dict[int, Value] = {}  # what stands in the program for a value of the trace
         self.scans: list[Scan] = []
-        self.sequences: list[list[Value]] = []
-        self.stacks: list[Value] = []
+        self.sequences: list[list[Value]] = []  # rows of the trace that a scan may read, one for each step
+        self.stacks: list[Value] = []  # `[T, B, N]`: what holds each of them in the program
         self.inputs: list[Port] = []
-        self.rows: dict[str, Value] = {}
-        self.open = {o.name: o for o in trace.outputs}
+        self.open = {o.name: o for o in trace.outputs}  # outputs that no scan gives yet
+        self.rows: dict[str, Value] = {}  # the stacked values of the others
         self.arrays = _sample(trace)
 
     def run(self) -> Program:
+        """Finds scans until nothing reads a single step any more; raises `Irregular` if one is missing."""
         for port in self.trace.inputs:
             value = port.rows[0]
             if "T" in port.axes:
@@ -127,6 +130,7 @@ class _Rerolling:
         return self._program()
 
     def _reads_steps(self, ops: list[Op]) -> bool:
+        """Whether outputs or operations still read the row of a step."""
         taps = {id(row) for rows in self.sequences for row in rows}
         roots = [v for o in self.open.values() for v in o.rows]
         return any(id(v) in taps and id(v) not in self.outer
@@ -175,6 +179,7 @@ class _Rerolling:
         self.scans.append(body.scan)
 
     def _why(self, ops: list[Op]) -> str:
+        """What is wrong with operations of which no scan is found, for the message."""
         analysis = Analysis(ops, self.sequences)
         counts = [sum(analysis.level_of(op.result) == t for op in ops) for t in range(self.steps)]
         return f"the steps have {', '.join(map(str, counts))} operations of their own and no common form"
@@ -192,6 +197,7 @@ class _Rerolling:
             scan.stacked = [(still.get(id(v), v), outer) for v, outer in scan.stacked]
 
     def _program(self) -> Program:
+        """The scans, and around them copies of what else the outputs need."""
         wanted = [self.rows.get(o.name, o.rows[0]) for o in self.trace.outputs]
         inits = [s.init for scan in self.scans for s in scan.states if isinstance(s.init, Value)]
         place = self._outside([*wanted, *inits, *(v for scan in self.scans for v in free_values(scan))])
@@ -245,7 +251,8 @@ class _Rerolling:
 class _Wanted:
     """What a round takes out of the trace: rows and last values of families, and what remains to be done."""
 
-    def __init__(self, analysis: Analysis, outputs: dict, steps: int, reverse: bool, given: set[int]) -> None:
+    def __init__(self, analysis: Analysis, outputs: dict[str, TraceOutput], steps: int, reverse: bool,
+                 given: set[int]) -> None:
         self.analysis = analysis
         self.steps = steps
         self.reverse = reverse
@@ -261,7 +268,7 @@ class _Wanted:
         self.rest: list[Op] = []
         self._walk([v for o in left for v in o.rows])
 
-    def _output(self, output) -> None:
+    def _output(self, output: TraceOutput) -> None:
         """An output for every step: one family, each row as many levels after its own as the others."""
         rows = output.rows[::-1] if self.reverse else output.rows
         found = [(self.analysis.family.get(id(v)), t) for t, v in enumerate(rows)]

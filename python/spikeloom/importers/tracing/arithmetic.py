@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import TensorProto
 
-from ..builder import kind_of
+from ..builder import Builder, kind_of
 from ..ir import Value
 from ..onnx_graph import Const, Node
 from .elementwise import Operand, apply
-from .tensor import Tensor, Unsupported
+from .tensor import Tensor, Unsupported, element_kind
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -28,7 +28,7 @@ def dtype_of(value: Operand) -> str:
     """`f32`, `i1` or `int`."""
     if isinstance(value, Tensor):
         return value.dtype
-    return {"b": "i1", "f": "f32"}.get(value.value.dtype.kind, "int") if isinstance(value, Const) else "f32"
+    return element_kind(value.value) if isinstance(value, Const) else "f32"
 
 
 def _numbers(node: Node, values: list[Operand]) -> str:
@@ -49,9 +49,8 @@ def _literal(t: Tracer, value: Operand, others: list[Operand]) -> Operand:
 def _binary(kind: str) -> Callable:
     def build(t: Tracer, node: Node, values: list):
         dtype = _numbers(node, values)
-        result, rest = values[0], [_literal(t, v, values) for v in values]
-        result = rest[0]
-        for operand in rest[1:]:
+        result, *rest = (_literal(t, v, values) for v in values)
+        for operand in rest:
             result = apply(t, [result, operand], lambda a, b: t.builder.binary(kind, a, b), dtype)
         if kind == "div" and dtype == "int":
             result = truncated(t, result)
@@ -64,15 +63,11 @@ def _add(t: Tracer, node: Node, values: list):
     for x, bias in (values, values[::-1]):
         if isinstance(x, Tensor) and isinstance(bias, Const) and bias.direct and bias.value.size > 1 \
                 and bias.value.size == bias.value.shape[-1]:
-            rows = [t.rows.whole(x.cells[i].reshape(-1)) for i in _places(x)]
+            rows = [t.rows.whole(x.cells[i].reshape(-1)) for i in np.ndindex(*x.cells.shape[:-1])]
             if all(r is not None and r.op is not None and r.op.kind == "linear" and "bias" not in r.op.params
                    and r.width == bias.value.size for r in rows):
                 return apply(t, [x], lambda row, b=bias: with_bias(t, row, b))
     return _binary("add")(t, node, values)
-
-
-def _places(x: Tensor):
-    return np.ndindex(*x.cells.shape[:-1])
 
 
 def with_bias(t: Tracer, row: Value, bias: Const) -> Value:
@@ -97,53 +92,53 @@ def _composed(function: Callable) -> Callable:
     return build
 
 
-def _relu(b, x: Value, attrs: dict) -> Value:
+def _relu(b: Builder, x: Value, attrs: dict) -> Value:
     return b.binary("max", x, b.const(0.0, x.width))
 
 
-def _leaky_relu(b, x: Value, attrs: dict) -> Value:
+def _leaky_relu(b: Builder, x: Value, attrs: dict) -> Value:
     below = b.binary("min", x, b.const(0.0, x.width))
     return b.binary("add", _relu(b, x, attrs), b.binary("mul", below, b.const(attrs.get("alpha", 0.01), x.width)))
 
 
-def _elu(b, x: Value, attrs: dict) -> Value:
+def _elu(b: Builder, x: Value, attrs: dict) -> Value:
     below = b.binary("sub", b.unary("exp", b.binary("min", x, b.const(0.0, x.width))), b.const(1.0, x.width))
     return b.binary("add", _relu(b, x, attrs), b.binary("mul", below, b.const(attrs.get("alpha", 1.0), x.width)))
 
 
-def _softplus(b, x: Value, attrs: dict) -> Value:
+def _softplus(b: Builder, x: Value, attrs: dict) -> Value:
     small = b.unary("exp", b.unary("neg", b.unary("abs", x)))
     return b.binary("add", _relu(b, x, attrs), b.unary("log", b.binary("add", small, b.const(1.0, x.width))))
 
 
-def _mish(b, x: Value, attrs: dict) -> Value:
+def _mish(b: Builder, x: Value, attrs: dict) -> Value:
     return b.binary("mul", x, b.unary("tanh", _softplus(b, x, attrs)))
 
 
-def _softsign(b, x: Value, attrs: dict) -> Value:
+def _softsign(b: Builder, x: Value, attrs: dict) -> Value:
     return b.binary("div", x, b.binary("add", b.unary("abs", x), b.const(1.0, x.width)))
 
 
-def _hard_sigmoid(b, x: Value, attrs: dict) -> Value:
+def _hard_sigmoid(b: Builder, x: Value, attrs: dict) -> Value:
     line = b.binary("add", b.binary("mul", x, b.const(attrs.get("alpha", 0.2), x.width)),
                     b.const(attrs.get("beta", 0.5), x.width))
     return b.binary("min", b.binary("max", line, b.const(0.0, x.width)), b.const(1.0, x.width))
 
 
-def _hard_swish(b, x: Value, attrs: dict) -> Value:
+def _hard_swish(b: Builder, x: Value, attrs: dict) -> Value:
     return b.binary("mul", x, _hard_sigmoid(b, x, {"alpha": 1 / 6, "beta": 0.5}))
 
 
-def _swish(b, x: Value, attrs: dict) -> Value:
+def _swish(b: Builder, x: Value, attrs: dict) -> Value:
     alpha = attrs.get("alpha", 1.0)
     return b.binary("mul", x, b.unary("sigmoid", b.binary("mul", x, b.const(alpha, x.width))))
 
 
-def _reciprocal(b, x: Value, attrs: dict) -> Value:
+def _reciprocal(b: Builder, x: Value, attrs: dict) -> Value:
     return b.binary("div", b.const(1.0, x.width), x)
 
 
-def _round(b, x: Value, attrs: dict) -> Value:
+def _round(b: Builder, x: Value, attrs: dict) -> Value:
     """Half to even: `floor(x + 1/2)`, less one where that rounded a half up to an odd number."""
     up = b.unary("floor", b.binary("add", x, b.const(0.5, x.width)))
     half = b.binary("mul", up, b.const(0.5, x.width))
@@ -152,7 +147,7 @@ def _round(b, x: Value, attrs: dict) -> Value:
     return b.binary("sub", up, b.tofloat(b.logic("and", odd, tie)))
 
 
-def erf(b, x: Value) -> Value:
+def erf(b: Builder, x: Value) -> Value:
     """The error function to 2e-7 (Abramowitz and Stegun 7.1.26)."""
     def c(number: float) -> Value:
         return b.const(number, x.width)
@@ -166,7 +161,7 @@ def erf(b, x: Value) -> Value:
     return b.binary("mul", b.unary("sign", x), b.binary("sub", c(1.0), tail))
 
 
-def _gelu(b, x: Value, attrs: dict) -> Value:
+def _gelu(b: Builder, x: Value, attrs: dict) -> Value:
     if attrs.get("approximate", "none") == "tanh":
         cube = b.binary("mul", b.binary("mul", x, x), x)
         inner = b.binary("add", x, b.binary("mul", cube, b.const(0.044715, x.width)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import Value
 from ..onnx_graph import Const
-from .tensor import Tensor, Unsupported, check_size
+from .tensor import Tensor, Unsupported, check_size, dims_text, element_kind
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -37,8 +37,7 @@ class Grid:
         try:
             self.shape = np.broadcast_shapes(*(a.shape for a in self.arrays))
         except ValueError:
-            shapes = " and ".join("x".join(map(str, o.dims if isinstance(o, Tensor) else o.value.shape))
-                                  for o in operands)
+            shapes = " and ".join(dims_text(o.dims if isinstance(o, Tensor) else o.value.shape) for o in operands)
             raise Unsupported(f"operands of shapes {shapes} do not fit together") from None
         check_size(prod(self.shape))
         self.steps = tuple(self._is_step(a) for a in range(len(self.shape)))
@@ -50,8 +49,8 @@ class Grid:
             missing = len(like.dims) - len(operand.dims)
             low, high = (p + missing for p in operand.fold)
             if (low, high) != like.fold or operand.batch + missing != like.batch or operand.size != like.size:
-                raise Unsupported(f"operands of shapes {'x'.join(map(str, like.dims))} and "
-                                  f"{'x'.join(map(str, operand.dims))} have their batch at different axes")
+                raise Unsupported(f"operands of shapes {dims_text(like.dims)} and {dims_text(operand.dims)} have their "
+                                  "batch at different axes")
             return operand.cells.reshape((1,) * missing + operand.cells.shape)
         if operand is None:
             raise Unsupported("an operand is missing")
@@ -63,8 +62,8 @@ class Grid:
         elif value.shape[low] == prod(extents):
             inner = extents
         else:
-            raise Unsupported(f"a constant of shape {'x'.join(map(str, operand.value.shape))} does not fit a value of "
-                              f"shape {'x'.join(map(str, like.dims))}")
+            raise Unsupported(f"a constant of shape {dims_text(operand.value.shape)} does not fit a value of shape "
+                              f"{dims_text(like.dims)}")
         return without_batch(value.reshape([*value.shape[:low], *inner, *value.shape[low + 1:]]), like.batch)
 
     def _is_step(self, axis: int) -> bool:
@@ -113,8 +112,8 @@ class Grid:
 def without_batch(value: np.ndarray, axis: int) -> np.ndarray:
     """A constant with the batch axis reduced to 1; its samples must be equal, so that any batch can be run."""
     if value.shape[axis] > 1 and np.any(value != np.take(value, [0], axis)):
-        raise Unsupported(f"a constant of shape {list(value.shape)} differs along the batch axis; its rows must be "
-                          "equal, so that any batch can be run")
+        raise Unsupported(f"a constant of shape {dims_text(value.shape)} differs along the batch axis; its rows must "
+                          "be equal, so that any batch can be run")
     return np.take(value, [0], axis)
 
 
@@ -128,7 +127,8 @@ def lift(t: Tracer, const: Const, like: Tensor) -> Tensor:
     """A constant as a tensor with the axes of `like`, whose extents it may exceed outside the batch."""
     value = const.value
     if value.ndim != len(like.dims):
-        raise Unsupported(f"a constant of shape {list(value.shape)} stands beside a value of shape {like.dims}")
+        raise Unsupported(f"a constant of shape {dims_text(value.shape)} stands beside a value of shape "
+                          f"{dims_text(like.dims)}")
     low, high = like.fold
     value = without_batch(value.reshape([*value.shape[:low], *like.extents[low:high], *value.shape[low + 1:]]),
                           like.batch)
@@ -138,5 +138,4 @@ def lift(t: Tracer, const: Const, like: Tensor) -> Tensor:
         place = tuple(slice(None) if a in features else i for a, i in enumerate(index))
         row = t.spread(const, value[place], [value.shape[a] for a in features])
         cells[place] = t.rows.cells(row).reshape([value.shape[a] for a in features])
-    dtype = {"b": "i1", "f": "f32"}.get(value.dtype.kind, "int")
-    return Tensor(cells, like.steps, like.batch, like.size, like.fold, dtype)
+    return Tensor(cells, like.steps, like.batch, like.size, like.fold, element_kind(value))

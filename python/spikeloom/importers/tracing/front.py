@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..ir import Trace
@@ -11,7 +12,8 @@ from ..parameters import ParameterTable
 from ..problems import ProblemList
 from ..states import Pairing, pair_states
 from .constants import Folder
-from .layout import Layouts
+from .layout import Layout, Layouts
+from .tensor import dims_text
 from .tracer import Tracer
 
 
@@ -55,7 +57,7 @@ def trace_graph(graph: SourceGraph, problems: ProblemList, *, batch: int | None 
     return None
 
 
-def _choices(layouts: Layouts, tries: list):
+def _choices(layouts: Layouts, tries: list[tuple[Tracer, ProblemList]]) -> Iterator[list[Layout]]:
     """The plain candidates, then those with a folded axis that the failed ones hint at."""
     yield from layouts.candidates()
     yield from layouts.folded([shape for tracer, _ in tries for shape in tracer.mixed])
@@ -70,9 +72,7 @@ def _report(graph: SourceGraph, layouts: Layouts, tries: list[tuple[Tracer, Prob
         return
     if not layouts.is_valid:
         return
-    shapes = ", ".join(f"{p.name} [{'x'.join(map(str, p.dims or ()))}]" for p in graph.inputs)
+    shapes = ", ".join(f"{p.name} [{dims_text(p.dims or ())}]" for p in graph.inputs)
     problems.error(f"the inputs have different batch sizes, or shapes of no known form: {shapes or 'there are none'}. "
                    "The first one that is no state is [batch, features], [time, batch, features] or an image, and all "
                    "have the same batch")
-
-

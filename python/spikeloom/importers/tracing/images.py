@@ -7,6 +7,7 @@ one strided slice for each place of its window.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import TYPE_CHECKING
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..evaluate import convolution_size
-from ..ir import Value
+from ..ir import Parameter, Value
 from ..onnx_graph import Const, Node
 from .elementwise import apply
 from .shapes import map_rows
-from .tensor import Tensor, Unsupported
+from .tensor import Tensor, Unsupported, dims_text
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -43,11 +44,13 @@ class Window:
 def _spatial(x: Tensor, node: Node) -> list[int]:
     """The axes of channels and space."""
     if len(x.dims) < 3 or x.batch_dim != 0:
-        raise Unsupported(f"{node.op} of a value of shape {x.dims} is not supported; it needs [batch, channels, space]")
+        raise Unsupported(f"{node.op} of a value of shape {dims_text(x.dims)} is not supported; it needs [batch, "
+                          "channels, space]")
     return [x.axis(d, node.op) for d in range(1, len(x.dims))]
 
 
 def _window(node: Node, extents: list[int], kernel: tuple[int, ...]) -> Window:
+    """The window of a node over an image of some extents, with all kinds of padding written out."""
     rank = len(extents)
     attrs = node.attrs
     strides = tuple(attrs.get("strides") or [1] * rank)
@@ -69,7 +72,8 @@ def _window(node: Node, extents: list[int], kernel: tuple[int, ...]) -> Window:
     return window
 
 
-def _ceiled(extents, kernel, strides, pads, dilations) -> tuple[int, ...]:
+def _ceiled(extents: list[int], kernel: tuple[int, ...], strides: tuple[int, ...], pads: tuple[int, ...],
+            dilations: tuple[int, ...]) -> tuple[int, ...]:
     """Padding that makes room for a last window that starts inside the image but ends outside."""
     rank, high = len(extents), []
     for i in range(rank):
@@ -89,16 +93,16 @@ def _conv(t: Tracer, node: Node, values: list):
     axes = _spatial(x, node)
     kernel = weight.value.shape[2:]
     if len(kernel) not in (1, 2) or len(axes) != len(kernel) + 1:
-        raise Unsupported(f"Conv with weights of shape {list(weight.value.shape)} on a value of shape {x.dims} is not "
-                          "supported; convolutions over one or two axes are")
+        raise Unsupported(f"Conv with weights of shape {dims_text(weight.value.shape)} on a value of shape "
+                          f"{dims_text(x.dims)} is not supported; convolutions over one or two axes are")
     groups = int(node.attrs.get("group", 1))
     channels = x.cells.shape[axes[0]]
     if channels != weight.value.shape[1] * groups or weight.value.shape[0] % groups:
-        raise Unsupported(f"Conv: the input has {channels} channels, the weights {list(weight.value.shape)} in "
+        raise Unsupported(f"Conv: the input has {channels} channels, the weights {dims_text(weight.value.shape)} in "
                           f"{groups} groups expect {weight.value.shape[1] * groups}")
     params = {"weight": t.weight(weight, "conv", lambda: t.table.make(weight, weight.value, True, node.source))}
     if bias is not None and bias.value.shape != (weight.value.shape[0],):
-        raise Unsupported(f"Conv: the bias has shape {list(bias.value.shape)}, the weights give "
+        raise Unsupported(f"Conv: the bias has shape {dims_text(bias.value.shape)}, the weights give "
                           f"{weight.value.shape[0]} channels")
     if bias is not None:
         params["bias"] = t.table.make(bias, bias.value, True, node.source)
@@ -106,14 +110,18 @@ def _conv(t: Tracer, node: Node, values: list):
     return _convolved(t, x, axes, window, params, groups)
 
 
-def _convolved(t: Tracer, x: Tensor, axes: list[int], window: Window, params: dict, groups: int) -> Tensor:
+def _convolved(t: Tracer, x: Tensor, axes: list[int], window: Window, params: dict[str, Parameter],
+               groups: int) -> Tensor:
+    """Each image, `axes` of channels and space, as a row `[out * H' * W']`."""
     if len(window.kernel) > 2:
         raise Unsupported(f"a window of {len(window.kernel)} axes is not supported; those of one or two are")
     return map_rows(t, x, axes, lambda row, dims: _convolved_row(t, row, dims, window, params, groups),
                     lambda dims: [params["weight"].value.shape[0], *window.sizes(dims[1:])])
 
 
-def _convolved_row(t: Tracer, row: Value, dims: list[int], window: Window, params: dict, groups: int) -> Value:
+def _convolved_row(t: Tracer, row: Value, dims: list[int], window: Window, params: dict[str, Parameter],
+                   groups: int) -> Value:
+    """A row seen as `dims`, `[C, H, W]` or `[C, L]`, convolved to `[out * H' * W']`."""
     width = params["weight"].value.shape[0] * prod(window.sizes(dims[1:]))
     return t.builder.make("conv", [row], width, params=params, input=tuple(dims), strides=window.strides,
                           padding=window.padding, dilations=window.dilations, groups=groups)
@@ -172,6 +180,7 @@ def _max_pool(t: Tracer, node: Node, values: list):
 
 
 def _largest(t: Tracer, x: Tensor, axes: list[int], window: Window) -> Tensor:
+    """The maximum over each window, padding being lower than any number."""
     def sizes(dims: list[int]) -> list[int]:
         return [dims[0], *window.sizes(dims[1:])]
 
@@ -200,7 +209,7 @@ def _lp_pool(t: Tracer, node: Node, values: list):
     return sums if power == 1 else apply(t, [sums], lambda row: b.unary("sqrt", row))
 
 
-def _global_pool(largest: bool):
+def _global_pool(largest: bool) -> Callable:
     def build(t: Tracer, node: Node, values: list):
         x = t.tensor(values[0])
         axes = _spatial(x, node)

@@ -67,12 +67,13 @@ class Layouts:
         self.batch, self.steps = batch, steps
         self.forms = {"step": ("BN", "BCN", "BCHW"), "sequence": ("TBN", "BTN", "TBCHW", "BTCHW", "BN", "BCHW")}.get(
             as_ or "", ("BN", "TBN", "BTN", "BCN", "BCHW", "TBCHW", "BTCHW"))
-        if _is_line(graph, pairs):
-            self.forms = tuple(sorted(self.forms, key=lambda f: f != "BCN"))
         self.is_valid = self._check()
+        if self.is_valid and self.ports and self._is_line(graph):
+            self.forms = tuple(sorted(self.forms, key=lambda f: f != "BCN"))
 
     def _check(self) -> bool:
-        before = len([p for p in self.problems.items if p.severity == "error"])
+        """Whether the inputs have types and shapes that are known; reports those that have not."""
+        before = len(self.problems.items)
         for port in self.ports:
             if port.dtype not in INPUT_TYPES:
                 self.problems.error(f"input '{port.name}' has type {port.dtype}; inputs are float32, float16, bool, "
@@ -91,7 +92,7 @@ class Layouts:
             elif prod(d for d in port.dims if isinstance(d, int)) > _LARGEST:
                 self.problems.error(f"input '{port.name}' has shape {dims_text(port.dims)}; more than {_LARGEST} "
                                     "numbers are not supported")
-        return len([p for p in self.problems.items if p.severity == "error"]) == before
+        return len(self.problems.items) == before
 
     def _first(self) -> Port:
         """The first input that is no state."""
@@ -107,9 +108,9 @@ class Layouts:
 
     def folded(self, wanted: list[list[int]]) -> Iterator[list[Layout]]:
         """Layouts with time and batch in one axis, for graphs that reshape it into shapes like those in `wanted`."""
-        first = self.ports[0] if self.ports else None
-        if first is None or not isinstance(first.dims[0], int) or not self.is_valid:
+        if not self.ports or not self.is_valid or not isinstance(self._first().dims[0], int):
             return
+        first = self._first()
         total = first.dims[0]
         tried = set()
         for shape in wanted:
@@ -123,7 +124,19 @@ class Layouts:
                     layout = Layout(first.name, axes + letters, (a, b, *rest), (total, *rest), first.dtype)
                     yield from self._of_all(first, layout)
 
+    def _is_line(self, graph: SourceGraph) -> bool:
+        """Whether the first input looks like `[batch, channels, length]`.
+
+        It goes into a convolution or pooling, or states have three dimensions as well, of which only the batch is the
+        same.
+        """
+        first = self._first()
+        states = [p.dims for p in self.ports if p.name in self.pairs and len(p.dims) == 3]
+        return any(node.op in ("Conv", "MaxPool", "AveragePool") and node.inputs[:1] == [first.name]
+                   for node in graph.nodes) or any(s[0] == first.dims[0] and s[1] != first.dims[1] for s in states)
+
     def _forms(self, port: Port) -> list[str]:
+        """The forms of as many axes as an input has, those that the names of its dynamic dimensions fit if any do."""
         forms = [f for f in self.forms if len(f) == len(port.dims)]
         named = [f for f in forms if all(isinstance(d, int) or _means(d, a) for d, a in zip(port.dims, f, strict=True))]
         return named or forms
@@ -175,19 +188,6 @@ def rows_of(array: np.ndarray, axes: str, batch: int) -> list[np.ndarray]:
     order = [i for i, a in enumerate(plain) if a == "T"] + [plain.index("B")]
     array = array.transpose(order + [i for i in range(array.ndim) if i not in order])
     return list(array.reshape(-1, batch, prod(array.shape[len(order):])))
-
-
-def _is_line(graph: SourceGraph, pairs: dict[str, str]) -> bool:
-    """Whether the first input looks like `[batch, channels, length]`.
-
-    It goes into a convolution or pooling, or states have three dimensions as well, of which only the batch is the same.
-    """
-    if not graph.inputs or graph.inputs[0].dims is None:
-        return False
-    first = graph.inputs[0]
-    states = [p.dims for p in graph.inputs if p.name in pairs and p.dims is not None and len(p.dims) == 3]
-    return any(node.op in ("Conv", "MaxPool", "AveragePool") and node.inputs[:1] == [first.name]
-               for node in graph.nodes) or any(s[0] == first.dims[0] and s[1] != first.dims[1] for s in states)
 
 
 def _means(name: str, letter: str) -> bool:

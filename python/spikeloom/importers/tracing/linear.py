@@ -12,7 +12,7 @@ from ..onnx_graph import Const, Node
 from .arithmetic import with_bias
 from .elementwise import apply, without_batch
 from .shapes import map_rows
-from .tensor import Tensor, Unsupported
+from .tensor import Tensor, Unsupported, dims_text
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -26,7 +26,7 @@ def contract(t: Tracer, x: Tensor, dim: int, weight: Const, out_in: bool, node: 
     if value.ndim > 2 and value.shape[:-2] == (1,) * (value.ndim - 2):
         value = value.reshape(value.shape[-2:])
     if value.ndim != 2:
-        raise Unsupported(f"{node.op} with weights of shape {list(value.shape)} is not supported")
+        raise Unsupported(f"{node.op} with weights of shape {dims_text(value.shape)} is not supported")
     if value.dtype.kind != "f":
         raise Unsupported(f"weights '{', '.join(weight.names)}' have type {value.dtype}; export in float32")
     value = value if out_in else value.T
@@ -34,6 +34,7 @@ def contract(t: Tracer, x: Tensor, dim: int, weight: Const, out_in: bool, node: 
     if value.shape[1] != x.cells.shape[axis]:
         raise Unsupported(f"{node.op}: the input has {x.cells.shape[axis]} features, the weights expect "
                           f"{value.shape[1]}")
+
     def make() -> Parameter:
         const = weight if alpha == 1.0 else Const(weight.value, weight.names, False, node.source)
         return t.table.make(const, value * np.float32(alpha), True, node.source, transposed=not out_in)
@@ -75,10 +76,11 @@ def _biased(t: Tracer, x: Tensor, bias: Const) -> Tensor:
     """A constant added to the rows of linear layers becomes their bias."""
     value = bias.value
     if (value.ndim == 2 and value.shape[0] not in (1, x.dims[0])) or x.batch_dim != 0:
-        raise Unsupported(f"a bias of shape {list(value.shape)} does not fit a value of shape {x.dims}")
+        raise Unsupported(f"a bias of shape {dims_text(value.shape)} does not fit a value of shape {dims_text(x.dims)}")
     value = without_batch(value, 0) if value.ndim == 2 else value
     if value.size not in (1, x.cells.shape[-1]):
-        raise Unsupported(f"a bias of shape {list(bias.value.shape)} does not fit a value of shape {x.dims}")
+        raise Unsupported(f"a bias of shape {dims_text(bias.value.shape)} does not fit a value of shape "
+                          f"{dims_text(x.dims)}")
     const = bias if value.size == bias.value.size else Const(value, bias.names, False, bias.source)
     return apply(t, [x], lambda row: with_bias(t, row, const))
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..ir import Parameter, Value
 from ..onnx_graph import Const, Node
 from .elementwise import without_batch
-from .tensor import Tensor, Unsupported, plain
+from .tensor import Tensor, Unsupported, dims_text, plain
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -94,7 +94,7 @@ def _recurrent(t: Tracer, node: Node, values: list) -> list[Tensor]:
     x = t.tensor(values[0], "the sequence")
     x = x.transpose([1, 0, 2]) if batch_first else x
     if len(x.dims) != 3 or x.batch != 1 or x.fold != (1, 2):
-        raise Unsupported(f"{node.op} reads a sequence of shape {x.dims} whose batch is not at dimension "
+        raise Unsupported(f"{node.op} reads a sequence of shape {dims_text(x.dims)} whose batch is not at dimension "
                           f"{0 if batch_first else 1}")
     names = _directions(node)
     _check(node, values, len(names), x)
@@ -148,7 +148,7 @@ def _lasting(t: Tracer, node: Node, value, count: int, backward: bool) -> Iterat
         yield from (step < int(value.value.flat[0]) for step in steps)
         return
     if len(value.dims) != 1 or value.dtype == "i1":
-        raise Unsupported(f"{node.op} with sequence_lens of shape {value.dims} is ill-formed")
+        raise Unsupported(f"{node.op} with sequence_lens of shape {dims_text(value.dims)} is ill-formed")
     b = t.builder
     zero, one = b.const(0.0, 1), b.const(1.0, 1)
     left = t.rows.value(value.cells)
@@ -187,8 +187,8 @@ def _check(node: Node, values: list, directions: int, x: Tensor) -> None:
               3: (directions, 2 * gates * hidden)}
     for place, shape in wanted.items():
         if values[place] is not None and values[place].value.shape != shape:
-            raise Unsupported(f"{node.op}: operand {place} has shape {list(values[place].value.shape)}, for "
-                              f"{x.dims[2]} features and hidden size {hidden} it is {list(shape)}")
+            raise Unsupported(f"{node.op}: operand {place} has shape {dims_text(values[place].value.shape)}, for "
+                              f"{x.dims[2]} features and hidden size {hidden} it is {dims_text(shape)}")
 
 
 def _cell(t: Tracer, node: Node, values: list, d: int, name: str, directions: int) -> Cell:
@@ -229,7 +229,8 @@ def _initial(t: Tracer, value, d: int, hidden: int, batch_first: bool) -> Value:
         array = np.take(without_batch(value.value, batch), 0, batch)
         return t.spread(value, array[d], [hidden])
     if len(value.dims) != 3 or value.batch != batch:
-        raise Unsupported(f"an initial state of shape {value.dims} does not have its batch at dimension {batch}")
+        raise Unsupported(f"an initial state of shape {dims_text(value.dims)} does not have its batch at dimension "
+                          f"{batch}")
     return t.rows.value(np.take(value.cells, 0, batch)[d])
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..builder import Builder
 from ..ir import Value
 from ..onnx_graph import Const, Node
 from .elementwise import apply
@@ -97,11 +98,11 @@ def _reduce(kind: str, before: Callable | None = None, after: Callable | None = 
     return build
 
 
-def _mean(b, row: Value, count: int) -> Value:
+def _mean(b: Builder, row: Value, count: int) -> Value:
     return b.binary("div", row, b.const(count, row.width))
 
 
-def _square(b, row: Value) -> Value:
+def _square(b: Builder, row: Value) -> Value:
     return b.binary("mul", row, row)
 
 

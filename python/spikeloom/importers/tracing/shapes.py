@@ -13,7 +13,7 @@ import numpy as np
 from ..ir import Value
 from ..onnx_graph import Const, Node
 from .elementwise import lift
-from .tensor import Tensor, Unsupported, check_size
+from .tensor import Tensor, Unsupported, check_size, dims_text
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -48,10 +48,10 @@ def _complete(wanted: list[int], total: int) -> list[int]:
     """Replaces -1 by what is left."""
     known = prod(d for d in wanted if d != -1)
     if wanted.count(-1) > 1 or (-1 in wanted and (not known or total % known)):
-        raise Unsupported(f"{total} values do not fit the shape {wanted}")
+        raise Unsupported(f"{total} values do not fit the shape {dims_text(wanted)}")
     wanted = [total // known if d == -1 else d for d in wanted]
     if prod(wanted) != total:
-        raise Unsupported(f"{total} values do not fit the shape {wanted}")
+        raise Unsupported(f"{total} values do not fit the shape {dims_text(wanted)}")
     return wanted
 
 
@@ -74,7 +74,7 @@ def expand(x: Tensor, wanted: list[int]) -> Tensor:
     for dim, (now, new) in enumerate(zip(x.dims, wanted, strict=True)):
         if new not in (1, now):
             if now != 1:
-                raise Unsupported(f"a value of shape {x.dims} cannot be expanded to {wanted}")
+                raise Unsupported(f"a value of shape {dims_text(x.dims)} cannot be expanded to {dims_text(wanted)}")
             check_size(x.cells.size * new)
             x = x.take(x.axis(dim, "Expand"), np.zeros(new, np.int64))
     return x
@@ -116,7 +116,7 @@ def _squeeze(t: Tracer, node: Node, values: list):
     for dim in sorted((x.dim(d) for d in dims), reverse=True):
         axis = x.axis(dim, "Squeeze")
         if x.cells.shape[axis] != 1:
-            raise Unsupported(f"Squeeze of dimension {dim} of shape {x.dims}, whose extent is not 1")
+            raise Unsupported(f"Squeeze of dimension {dim} of shape {dims_text(x.dims)}, whose extent is not 1")
         x = x.remove(axis)
     return x
 
@@ -212,7 +212,7 @@ def _check_alike(parts: list[Tensor]) -> None:
     first = parts[0]
     if any((p.batch, p.size, p.fold, p.cells.ndim) != (first.batch, first.size, first.fold, first.cells.ndim)
            for p in parts):
-        raise Unsupported("Concat of values of shapes " + " and ".join(str(p.dims) for p in parts)
+        raise Unsupported("Concat of values of shapes " + " and ".join(dims_text(p.dims) for p in parts)
                           + ", whose batch lies at different axes")
     if any((p.dtype == "i1") != (first.dtype == "i1") for p in parts):
         raise Unsupported("Concat of masks and numbers is not supported")

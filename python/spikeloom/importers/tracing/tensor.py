@@ -9,6 +9,7 @@ for each index: time, and what is stacked) or *features* (inside a row).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -167,7 +168,12 @@ def plain(cells: np.ndarray, steps: tuple[bool, ...], batch: int, size: int, dty
     return Tensor(cells, steps, batch, size, (batch, batch + 1), dtype)
 
 
-def dims_text(dims) -> str:
+def element_kind(array: np.ndarray) -> str:
+    """What a `Tensor` calls the elements of an array: `f32`, `i1` or `int`."""
+    return {"b": "i1", "f": "f32"}.get(array.dtype.kind, "int")
+
+
+def dims_text(dims: Iterable[int | str]) -> str:
     """A shape for messages, such as `4x20`."""
     return "x".join(map(str, dims))
 

@@ -97,7 +97,7 @@ def _dropout(t: Tracer, node: Node, values: list):
         return [x]
     if not 0 < rate < 1:
         raise Unsupported(f"Dropout with ratio {rate:g} is not supported; it must be at least 0 and less than 1")
-    return [apply(t, [x], lambda row: t.builder.add("dropout", [row], row.width, rate=rate))]
+    return [apply(t, [x], lambda row: t.builder.make("dropout", [row], row.width, rate=rate))]
 
 
 OPERATORS = {"BatchNormalization": _batch_norm, "Dropout": _dropout}
