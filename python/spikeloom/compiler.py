@@ -14,6 +14,7 @@ from .importers import Model as Imported
 from .models import Model, load
 from .options import Events, Gradients, Training, check_lists
 from .session import Program
+from .targets import against_target
 from .tools import run_tool
 
 
@@ -30,6 +31,32 @@ def check_fixed(model: Model, batch: int | None, steps: int | None, train_parame
         )
     if train_parameters is not None:
         raise UsageError(f"--train-parameters is for ONNX and NIR; mark parameters of {model.path} with snn.trainable")
+
+
+def _prepared(
+    model: Model | Imported | str | Path,
+    batch: int | None,
+    steps: int | None,
+    train_parameters: str | None,
+    events: Events,
+    train: Training | None,
+) -> Model | Imported:
+    """Return an MLIR model as it is, others imported and ready; refuse what would have no effect."""
+    if isinstance(model, str | Path):
+        model = load(model)
+    if isinstance(model, Model) and not model.is_imported:
+        check_fixed(model, batch, steps, train_parameters)
+        if train is not None and train.has_target:
+            raise UsageError(f"{model.path}: the loss mse_target adds an input, which is for ONNX and NIR models only")
+        return model
+    check_lists(events, train)
+    if isinstance(model, Model):
+        model = model.imported(batch, steps, train_parameters)
+    elif (batch, steps, train_parameters) != (None, None, None):
+        raise UsageError(
+            "batch, steps and train_parameters are told when a model is imported, which this one is already"
+        )
+    return against_target(model, train.readout) if train is not None and train.has_target else model
 
 
 def compile(
@@ -78,18 +105,11 @@ def compile(
         )
     if train and gradients:
         raise UsageError("train and gradients exclude each other: a training step has its own loss")
-    if isinstance(model, str | Path):
-        model = load(model)
-    events = events or Events()
-    if isinstance(model, Model) and not model.is_imported:
-        check_fixed(model, batch, steps, train_parameters)
-    else:
-        check_lists(events, train)
     if output is not None:
         check_writable(output, "the program")
+    events = events or Events()
+    model = _prepared(model, batch, steps, train_parameters, events, train)
     folder = tempfile.TemporaryDirectory(prefix="spikeloom-")
-    if isinstance(model, Model) and model.is_imported:
-        model = model.imported(batch, steps, train_parameters)
     if isinstance(model, Model):
         source = str(model.path.resolve())
     else:

@@ -15,6 +15,7 @@ from .encoding import Encoder, Encoding
 from .errors import UserError
 
 if TYPE_CHECKING:
+    from .ports import Port
     from .results import StepResult
     from .session import Session
 
@@ -30,7 +31,7 @@ class EpochResult:
         steps: training steps, one a batch.
         samples: how many were seen.
         loss: mean over the samples.
-        accuracy: share of samples whose label was the largest readout when they were seen.
+        accuracy: share of samples whose label was the largest readout when they were seen; None if there are no labels.
         overflow: largest share of spikes that a step dropped.
         seconds: of the host.
     """
@@ -39,7 +40,7 @@ class EpochResult:
     steps: int
     samples: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     overflow: float
     seconds: float
 
@@ -59,10 +60,11 @@ def fit(
     Args:
         session: of a training program.
         loader: gives inputs ``[b, T, ...]`` (or a dict of them) and labels ``[b]``, tensors or arrays, ``b`` up to the
-            samples of a step. A smaller batch, such as the last one, is filled up with samples of weight 0.
+            samples of a step. A smaller batch, such as the last one, is filled up with samples of weight 0. With the
+            loss ``mse_target`` there are targets ``[b, T, N]`` or ``[b, N]`` instead of labels.
         epochs: how often to go through it.
         encode: ``latency``, ``rate`` or ``direct``, or an ``Encoding``, if the inputs are still data ``[b, ...]``.
-        time_first: the inputs are ``[T, b, ...]``.
+        time_first: the inputs (and targets) are ``[T, b, ...]``.
         seed: of ``rate``.
         on_epoch: is called after every epoch with its result.
 
@@ -79,34 +81,42 @@ def fit(
     for epoch in range(1, epochs + 1):
         start = time.monotonic()
         samples, total, right, overflow, count = 0, 0.0, 0.0, 0.0, 0
-        for x, labels in _batches(session, loader, time_first or code is not None):
+        for x, labels, size in _batches(session, loader, time_first, code is not None):
             if code is not None:
                 x = _encoded(x, code, samples, epoch)
-            step = _step(session, x, labels, count)
+            step = _step(session, x, labels, size, count)
             count += 1
-            samples += len(labels)
-            total += step.loss * len(labels)
-            right += step.accuracy * len(labels)
+            samples += size
+            total += step.loss * size
+            right += (step.accuracy or 0.0) * size
             overflow = max(overflow, step.overflow)
         if not count:
             raise UserError(f"the loader gave no batch in epoch {epoch}")
         seconds = time.monotonic() - start
-        results.append(EpochResult(epoch, count, samples, total / samples, right / samples, overflow, seconds))
+        accuracy = right / samples if session.info.target is None else None
+        results.append(EpochResult(epoch, count, samples, total / samples, accuracy, overflow, seconds))
         if on_epoch:
             on_epoch(results[-1])
     return results
 
 
-def _batches(session: Session, loader: Iterable, time_first: bool) -> Iterator[tuple[Arrays, np.ndarray]]:
-    """Inputs ``[T, b, ...]`` (or still data, if they are not to be turned) and labels ``[b]`` as NumPy arrays."""
+def _batches(
+    session: Session, loader: Iterable, time_first: bool, still: bool
+) -> Iterator[tuple[Arrays, np.ndarray, int]]:
+    """Inputs ``[T, b, ...]`` (``[b, ...]`` if they are still), labels ``[b]`` or targets ``[T, b, N]``, and ``b``."""
     for number, batch in enumerate(loader):
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise UserError(f"batch {number} of the loader is no pair (inputs, labels)")
         x, labels = batch[0], _array(batch[1])
+        size = labels.shape[1 if time_first and labels.ndim > 2 else 0] if labels.ndim else 0
+        if session.info.target is not None:
+            labels = _time_first(session.info.target, labels, time_first)
         if isinstance(x, Mapping):
-            yield {name: _time_first(session, name, _array(value), time_first) for name, value in x.items()}, labels
+            ports = {port.name: port for port in session.info.inputs + session.info.states}
+            x = {name: _time_first(ports.get(name), _array(value), time_first or still) for name, value in x.items()}
         else:
-            yield _time_first(session, session.info.inputs[0].name, _array(x), time_first), labels
+            x = _time_first(session.info.inputs[0], _array(x), time_first or still)
+        yield x, labels, size
 
 
 def _encoded(x: Arrays, code: Encoder, seen: int, epoch: int) -> Arrays:
@@ -121,19 +131,19 @@ def _array(value: Any) -> np.ndarray:
     return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
-def _time_first(session: Session, name: str, array: np.ndarray, time_first: bool) -> np.ndarray:
+def _time_first(port: Port | None, array: np.ndarray, time_first: bool) -> np.ndarray:
     """Turn ``[b, T, ...]``, unless it has no time or the model's own file has this order."""
-    axes = next((port.axes for port in session.info.inputs if port.name == name), "")
-    return array if time_first or axes or array.ndim < 3 or not session.info.steps else np.swapaxes(array, 0, 1)
+    as_given = time_first or array.ndim < 3 or port is None or port.axes or len(port.shape) < 3
+    return array if as_given else np.swapaxes(array, 0, 1)
 
 
-def _step(session: Session, x: Arrays, labels: np.ndarray, number: int) -> StepResult:
-    """One training step; what is wrong with a batch is told with its number."""
+def _step(session: Session, x: Arrays, labels: np.ndarray, size: int, number: int) -> StepResult:
+    """One training step of ``size`` samples; what is wrong with a batch is told with its number."""
     batch = session.info.samples
-    if labels.ndim == 1 and len(labels) > batch:
-        wanted = -(-len(labels) // session.info.micro_batches)
+    if size > batch:
+        wanted = -(-size // session.info.micro_batches)
         raise UserError(
-            f"batch {number} of the loader has {len(labels)} samples, the program was compiled for {batch}: "
+            f"batch {number} of the loader has {size} samples, the program was compiled for {batch}: "
             f"give DataLoader(batch_size={batch}), or compile with batch={wanted}"
         )
     try:

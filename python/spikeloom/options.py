@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, fields
 
 from .errors import UsageError
 
-LOSSES = ("cross_entropy", "mse", "mse_count")
+LOSSES = ("cross_entropy", "mse", "mse_count", "mse_target")
 USUAL_TARGETS = (1.0, 0.0)
 READOUTS = ("spike_count", "spike_rate", "membrane_mean", "membrane_max", "membrane_last", "membrane_each", "output")
+# What the loss mse_target can read, and how the input is called that takes the target: after the output.
+TARGET_READOUTS = ("output", "membrane_each")
+TARGET = ".target"
 # The parameters of every surrogate where they are not given: see `#snn.surrogate` in docs/Dialects.
 SURROGATES: dict[str, tuple[float, ...]] = {
     "fast_sigmoid": (25,),
@@ -170,8 +173,10 @@ class Training:
     """What a training step minimises and how.
 
     Args:
-        loss: ``cross_entropy``, ``mse`` (of what the readout gives) or ``mse_count`` (of spike counts).
-        readout: what the loss reads of the first output, such as ``spike_count``.
+        loss: ``cross_entropy``, ``mse`` (of what the readout gives), ``mse_count`` (of spike counts), or ``mse_target``
+            (of every step, against numbers that are given in place of labels).
+        readout: what the loss reads of the first output, such as ``spike_count``; for ``mse_target`` it is ``output``
+            (the values) or ``membrane_each`` (the membranes of the neurons that make it).
         optimizer: ``Adam``, ``AdamW`` or ``SGD``.
         surrogate: the stand-in for the derivative of the spike, ``kind`` or ``kind:parameter:...``.
         detach_reset: no gradient through the resets of neurons.
@@ -194,6 +199,11 @@ class Training:
     overflow_penalty: float = 0.0
     truncate: int = 0
 
+    @property
+    def has_target(self) -> bool:
+        """Whether a step takes numbers to come close to, instead of labels."""
+        return self.loss == "mse_target"
+
     def arguments(self) -> list[str]:
         """Return the options of snn-compile."""
         if self.loss not in LOSSES:
@@ -202,10 +212,13 @@ class Training:
             raise UsageError(f"readout '{self.readout}' is not known; known: {', '.join(READOUTS)}")
         check_surrogate(self.surrogate)
         self._check_terms()
-        result = ["--train", f"--loss={self.loss}", f"--readout={self.readout}", *self.optimizer.arguments()]
+        # The first output of a program with a target is the difference to it.
+        loss, readout = ("mse", "membrane_each") if self.has_target else (self.loss, self.readout)
+        targets = (0.0, 0.0) if self.has_target else self.targets
+        result = ["--train", f"--loss={loss}", f"--readout={readout}", *self.optimizer.arguments()]
         result += [f"--surrogate={self.surrogate}", f"--detach-reset={'true' if self.detach_reset else 'false'}"]
-        if self.targets != USUAL_TARGETS:
-            result.append(f"--targets={self.targets[0]!r},{self.targets[1]!r}")
+        if targets != USUAL_TARGETS:
+            result.append(f"--targets={targets[0]!r},{targets[1]!r}")
         if self.clip_gradients:
             result.append(f"--clip-gradients={check_clip(self.clip_gradients)}")
         if self.rate_penalty:
@@ -224,8 +237,10 @@ class Training:
             raise UsageError(
                 f"rate_penalty is {self.rate_penalty}; a pair of a positive weight and a rate in [0, 1] is wanted"
             )
-        if self.loss == "cross_entropy" and self.targets != USUAL_TARGETS:
-            raise UsageError("targets are for the losses mse and mse_count; cross_entropy has none")
+        if self.loss not in ("mse", "mse_count") and self.targets != USUAL_TARGETS:
+            raise UsageError(f"targets are for the losses mse and mse_count; {self.loss} has none")
+        if self.has_target and self.readout not in TARGET_READOUTS:
+            raise UsageError(f"the loss mse_target reads every step: its readout is {' or '.join(TARGET_READOUTS)}")
 
 
 def check_clip(text: str) -> str:

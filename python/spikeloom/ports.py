@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .options import TARGET
+
 
 @dataclass(frozen=True)
 class Port:
@@ -61,7 +63,13 @@ class Info:
     def inputs(self) -> list[Port]:
         """The arrays of data that a run takes."""
         given = [port.name for port in self.cotangents.values()]
-        return [port for port in self.of_role("input") if port.name not in given]
+        return [port for port in self.of_role("input") if port.name not in given and port is not self.target]
+
+    @property
+    def target(self) -> Port | None:
+        """The input that takes what a training step is to come close to, if its loss is ``mse_target``."""
+        inputs = self.of_role("input") if self.is_training else []
+        return next((port for port in inputs if port.name.endswith(TARGET)), None)
 
     @property
     def states(self) -> list[Port]:

@@ -61,14 +61,14 @@ class StepResult:
 
     Args:
         loss: mean over the samples of the step.
-        accuracy: share of samples whose label is the largest readout.
+        accuracy: share of samples whose label is the largest readout; None if there are no labels, but targets.
         cycles: what the step takes on the modelled machine.
         overflow: share of spikes dropped because lists were full.
         gradients: by parameter name, shapes as in the file; empty unless asked for.
     """
 
     loss: float
-    accuracy: float
+    accuracy: float | None
     cycles: int
     overflow: float
     gradients: Mapping[str, np.ndarray]

@@ -215,24 +215,38 @@ class Session:
 
         Args:
             x: as in ``run``.
-            labels: classes ``[b]``, whole numbers.
+            labels: classes ``[b]``, whole numbers; with the loss ``mse_target`` what to come close to, ``[T, b, N]`` or
+                the same in every step, ``[b, N]``.
             gradients: also return the gradients (before the optimiser).
         """
         if not self.info.is_training:
             raise UserError("the program was compiled without training; pass train=Training(...) to compile")
         samples = self.set_inputs(x)
-        checked = check_labels(np.asarray(labels), samples, self.info.classes, "labels")
-        self.native.set_labels(checked, samples)
+        self._set_answers(np.asarray(labels), samples)
         self.native.run()
         events = EventTotals()
         events.add(self.native.events())
         return StepResult(
             float(self._scalar("loss")),
-            float(self._scalar("correct")) / samples,
+            float(self._scalar("correct")) / samples if self.info.target is None else None,
             self.native.cycles(),
             events.overflow,
             self.gradients() if gradients else {},
         )
+
+    def _set_answers(self, answers: np.ndarray, samples: int) -> None:
+        """Check and pass labels, or a target; where there is one, labels are only needed to weigh samples."""
+        port = self.info.target
+        if port is None:
+            answers = check_labels(answers, samples, self.info.classes, "labels")
+        else:
+            rows = self.rows(port, answers)
+            rows = rows if rows.ndim > 2 else np.broadcast_to(rows, (self.info.steps, *rows.shape))
+            count = self._place(port, rows, "the target")
+            if count != samples:
+                raise UserError(f"the target has {count} samples, the input has {samples}")
+            answers = np.zeros(samples, np.int32)
+        self.native.set_labels(answers, samples)
 
     # The loop around `step` has a page of its own.
     fit = fit

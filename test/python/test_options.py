@@ -2,6 +2,7 @@
 """How options reach the compiler, and which are refused."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,10 @@ def test_training_as_compiler_options():
     penalised = sl.Training(rate_penalty=(2.0, 0.1), overflow_penalty=100.0, truncate=5).arguments()
     assert {"--rate-penalty=2.0:0.1", "--overflow-penalty=100.0", "--truncate=5"} <= set(penalised)
     assert sl.Events(0.05, rotate=True).arguments() == ["--max-activity=0.05", "--rotate"]
+    target = sl.Training("mse_target", readout="output").arguments()
+    assert {"--loss=mse", "--readout=membrane_each", "--targets=0.0,0.0"} <= set(target)
+    with pytest.raises(sl.UsageError, match="mse_target reads every step: its readout is output or membrane_each"):
+        sl.Training("mse_target").arguments()
     for bad in ({"overflow_penalty": -1.0}, {"rate_penalty": (0, 0.1)}, {"rate_penalty": (1, 2)}, {"targets": (0, 1)}):
         with pytest.raises(sl.UsageError, match=next(iter(bad))):
             sl.Training(**bad).arguments()
@@ -100,6 +105,12 @@ def test_what_has_no_effect_on_a_model_is_refused(tmp_path):
     for option in ({"batch": 4}, {"steps": 5}, {"train_parameters": "fc"}):
         with pytest.raises(sl.UsageError, match="net.mlir"):
             sl.compile(model, **option)
+
+
+def test_what_is_imported_has_its_sizes():
+    model = sl.load(Path(__file__).parent / "data" / "snn_leaky_sub__step__legacy.onnx").imported(batch=2)
+    with pytest.raises(sl.UsageError, match="batch, steps and train_parameters are told when a model is imported"):
+        sl.compile(model, batch=4)
 
 
 def test_the_command_line_has_every_field_of_an_encoding():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import Samples, check_finite, check_numbers, event_samples, load_array
+from ..arrays import Samples, check_finite, check_labels, check_numbers, event_samples, load_array
 from ..encoding import Encoder, Encoding
 from ..errors import UsageError, UserError
 from ..layout import Layout
@@ -107,6 +107,29 @@ def data_set(path: str, info: Info, options: argparse.Namespace, what: str) -> S
         return in_file_layout(port, info, take(indices, epoch).reshape(info.steps, len(indices), -1))
 
     return replace(samples, take=take_file_layout)
+
+
+def check_answers(answers: np.ndarray, count: int, info: Info, what: str) -> np.ndarray:
+    """Return labels ``[N]``, or where the loss has targets these, ``[N, T, C]`` or ``[N, C]``; refuse other shapes."""
+    port = info.target
+    if port is None:
+        return check_labels(answers, count, info.classes, what)
+    check_finite(answers, what)
+    width = _width(port.shape[2:])
+    shapes = ((count, info.steps, width), (count, width))
+    for *leading, _ in shapes:
+        if list(answers.shape[: len(leading)]) == leading and _width(answers.shape[len(leading) :]) == width:
+            return answers.reshape(*leading, width)
+    wanted = " or ".join(str(list(shape)) for shape in shapes)
+    raise UserError(f"{what} has shape {list(answers.shape)}; targets {wanted} are wanted")
+
+
+def take_answers(answers: np.ndarray, indices: np.ndarray, info: Info) -> np.ndarray:
+    """Return the labels or targets of some samples as a training step takes them."""
+    chosen = answers[indices]
+    if info.target is None or chosen.ndim < 3:
+        return chosen
+    return in_file_layout(info.target, info, np.ascontiguousarray(np.swapaxes(chosen, 0, 1)))
 
 
 def _array_samples(path: str, info: Info, features: tuple[int, ...], options: argparse.Namespace, what: str) -> Samples:

@@ -41,7 +41,7 @@ class Position:
         self.step += 1
         self.batch += 1
         self.samples += samples
-        self.right += result.accuracy * samples
+        self.right += (result.accuracy or 0.0) * samples
         self.loss_sum += result.loss * samples
         # What the progress line shows forgets slowly.
         self.shown_loss = result.loss if self.batch == 1 else 0.95 * self.shown_loss + 0.05 * result.loss
@@ -83,13 +83,17 @@ class Position:
     def progress(self) -> str:
         """Return the figures of the progress line."""
         return (
-            f"loss {self.shown_loss:.3f}, accuracy {self.accuracy:.3f}, {self._rate():,.0f} images/s, "
+            f"loss {self.shown_loss:.3f}{self._accuracy_text(3)}, {self._rate():,.0f} images/s, "
             f"{self.entry['cycles']:,} cycles a step, overflow {self.entry['overflow']:.1%}"
         )
 
     def summary(self) -> str:
         """Return the figures of the epoch."""
-        return f"loss {self.shown_loss:.4f}, accuracy {self.accuracy:.4f}, {self._rate():,.0f} images/s on the host"
+        return f"loss {self.shown_loss:.4f}{self._accuracy_text(4)}, {self._rate():,.0f} images/s on the host"
+
+    def _accuracy_text(self, digits: int) -> str:
+        """Return the accuracy for a line of figures; nothing where there are no classes."""
+        return "" if self.entry.get("accuracy") is None else f", accuracy {self.accuracy:.{digits}f}"
 
     def _rate(self) -> float:
         """Samples per second on the host, everything included."""

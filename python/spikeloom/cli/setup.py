@@ -163,13 +163,16 @@ def _event_steps(path: str) -> int:
         raise UserError(f"--inputs: {path} holds no events (ids [N, T, S], counts [N, T])") from error
 
 
-def read_labels(path: str, inputs: str, what: str, inputs_what: str) -> np.ndarray:
-    """Read labels; what needs no program is checked at once, before the time that compiling takes."""
+def read_answers(path: str, inputs: str, what: str, inputs_what: str, *, targets: bool) -> np.ndarray:
+    """Read labels, or targets; what needs no program is checked at once, before the time that compiling takes."""
     labels = load_array(path, what)
     count = labels.shape[0] if labels.ndim else 0
     if Path(inputs).suffix != ".npz":
         data = load_array(inputs, inputs_what, mapped=True)
         check_numbers(data, inputs_what)
         count = data.shape[0] if data.ndim else 0
-    check_labels(labels, count, 0, what)
+    if targets:
+        check_numbers(labels, what)
+    else:
+        check_labels(labels, count, 0, what)
     return labels

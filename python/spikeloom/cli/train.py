@@ -30,7 +30,7 @@ def add_parser(verbs) -> None:
 def _add_data(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--inputs", required=True, metavar="X", help=".npy [N, T, ...] (--encode: [N, ...]), .npz events")
-    data.add_argument("--labels", required=True, metavar="Y.npy", help="classes [N]")
+    data.add_argument("--labels", required=True, metavar="Y.npy", help="classes [N] (--loss=mse_target: numbers)")
     data.add_argument("--test-inputs", metavar="X", help="measure the accuracy on these after every epoch")
     data.add_argument("--test-labels", metavar="Y.npy")
     data.add_argument("--epochs", type=positive, required=True, metavar="E")

@@ -13,19 +13,20 @@ from typing import NoReturn
 
 import numpy as np
 
-from ..arrays import check_labels, epoch_order
+from ..arrays import epoch_order
 from ..checkpoints import Checkpoint, Snapshot
 from ..errors import UserError
 from ..progress import Progress
 from ..session import Program, Session
-from .data import data_set, read_ahead
+from .data import check_answers, data_set, read_ahead, take_answers
 from .evaluate import Tester
 from .log import Log
 from .options import check_batch, remark, say_defaults
 from .position import Position
 from .run import load_weights
-from .setup import Setup, read_labels
+from .setup import Setup, read_answers
 from .summary import machine_text, overflow_text, tiles_text, write_profile
+from .training_options import training
 from .watch import LastGood, broken_update, find_failure
 
 
@@ -36,17 +37,19 @@ class Trainer:
         """Read the data's shape, compile, and check everything against the program."""
         self.options = options
         say_defaults(options, machine=True, engine=True, surrogate=True)
-        labels = read_labels(options.labels, options.inputs, "--labels", "--inputs")
+        targets = training(options).has_target
+        labels = read_answers(options.labels, options.inputs, "--labels", "--inputs", targets=targets)
         test_labels = None
         if options.test_inputs:
-            test_labels = read_labels(options.test_labels, options.test_inputs, "--test-labels", "--test-inputs")
+            test = (options.test_labels, options.test_inputs, "--test-labels", "--test-inputs")
+            test_labels = read_answers(*test, targets=targets)
         resumed = Checkpoint.read(options.resume) if options.resume else None
         self.setup = Setup(options, resumed)
         calibrated = self._calibrate() if self.setup.needs_calibration and not resumed else None
         self.session = self._open(self.setup.program(resumed.training["epoch"] if resumed else 1))
         info = self.session.info
         self.data = data_set(options.inputs, info, options, "--inputs")
-        self.labels = check_labels(labels, self.data.count, info.classes, "--labels")
+        self.labels = check_answers(labels, self.data.count, info, "--labels")
         self.tester = Tester(self.setup.test_program(), options, test_labels) if options.test_inputs else None
         self.samples = options.batch * options.gradient_accumulation  # of a step
         self.batches = math.ceil(self.data.count / self.samples)
@@ -177,7 +180,7 @@ class Trainer:
             self._fail(self._find_failure(position.step + 1))
         start = time.perf_counter()
         rate = self._set_rate(position.step)
-        result = self.session.step(x, self.labels[indices])
+        result = self.session.step(x, self._answers(indices))
         events = self.session.events()
         if not math.isfinite(result.loss):
             step = position.step + 1
@@ -187,6 +190,10 @@ class Trainer:
             position.entry["calibration"] = self.setup.calibration
         for warning in position.watch.add(events, position.batch == self.batches):
             remark(self.options, f"warning: {warning}")
+
+    def _answers(self, indices: np.ndarray) -> np.ndarray:
+        """Return what the samples should give: labels, or targets."""
+        return take_answers(self.labels, indices, self.session.info)
 
     def _log(self) -> None:
         self.log.write(self.position.entry)
@@ -204,9 +211,10 @@ class Trainer:
         text = position.summary()
         score = -position.mean_loss
         if self.tester is not None:
-            score = self.tester.accuracy(self.session)
-            position.entry["test_accuracy"] = score
-            text += f", test accuracy {score:.4f}"
+            found = self.tester.measure(self.session)
+            position.entry[f"test_{self.tester.measured}"] = found
+            text += f", test {self.tester.measured} {found:.4f}"
+            score = found if self.tester.measured == "accuracy" else -found
         self._log()
         print(f"epoch {position.epoch}: {text}", flush=True)
         if position.batch < self.batches:
@@ -241,7 +249,7 @@ class Trainer:
         def again(number: int) -> None:
             self._set_rate(number - 1)
             epoch, indices = batch(number)
-            self.session.step(self.data.take(indices, epoch), self.labels[indices])
+            self.session.step(self.data.take(indices, epoch), self._answers(indices))
 
         def look(number: int) -> dict[str, np.ndarray]:
             epoch, indices = batch(number)

@@ -41,7 +41,8 @@ def add_training(parser: argparse.ArgumentParser, *, schedules: bool = False) ->
         "--loss",
         default="cross_entropy",
         metavar="NAME",
-        help=f"{', '.join(LOSSES)}: mse of what the readout gives, or of spike counts (default: cross_entropy)",
+        help=f"{', '.join(LOSSES)}: mse of what the readout gives, of spike counts, or of every step against numbers "
+        "[N, T, ...] or [N, ...] in --labels (default: cross_entropy)",
     )
     group.add_argument(
         "--readout",
