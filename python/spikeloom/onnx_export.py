@@ -78,11 +78,12 @@ def _checked(weights: Mapping[str, np.ndarray], parameters: Mapping[str, Paramet
         if name not in parameters:
             raise UserError(f"the model has no parameter '{name}'; it has {', '.join(parameters) or 'none'}")
         start = parameters[name].value
-        if value.shape != start.shape:
+        if value.shape not in (start.shape, parameters[name].shape):
             raise UserError(f"weight '{name}' has shape {list(value.shape)}; the model's has {list(start.shape)}")
         check_finite(value, f"weight '{name}'")
+        value = np.asarray(value, np.float32).reshape(start.shape)
         if not np.array_equal(value, start):
-            changed[name] = np.asarray(value, np.float32)
+            changed[name] = value
     return changed
 
 

@@ -15,7 +15,8 @@ from .options import TARGET
 class Port:
     """An array of a program that has a name.
 
-    ``shape`` is in the user's order: ``[T, B, N]`` for sequences, ``[B, N]`` for states, the file's for parameters.
+    ``shape`` is in the user's order: ``[T, B, N]`` for sequences, ``[B, N]`` for states, the file's for parameters but
+    for kernels of convolutions, which are ``[out, in / groups * positions]``.
     ``axes`` says how the arrays of the model's file lie where that differs (see ``layout``).
     """
 

@@ -64,7 +64,7 @@ class StepResult:
         accuracy: share of samples whose label is the largest readout; None if there are no labels, but targets.
         cycles: what the step takes on the modelled machine.
         overflow: share of spikes dropped because lists were full.
-        gradients: by parameter name, shapes as in the file; empty unless asked for.
+        gradients: by parameter name, in the shapes of ``Session.weights``; empty unless asked for.
     """
 
     loss: float

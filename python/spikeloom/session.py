@@ -256,21 +256,23 @@ class Session:
         return float(np.asarray(self.native.get(port.name, role)).reshape(-1)[0])
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """Return the gradients of the last step by parameter name, in the shapes of the file."""
+        """Return the gradients of the last step by parameter name, in the shapes of ``weights``."""
         return {p.pair or p.name: np.array(self.native.get(p.name, "gradient")) for p in self.info.of_role("gradient")}
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """All parameters by name, in the shapes of the file."""
+        """All parameters by name, in the shapes of the file; kernels are ``[out, in / groups * positions]``."""
         return {port.name: np.array(self.native.get(port.name, "parameter")) for port in self.info.of_role("parameter")}
 
     @weights.setter
     def weights(self, values: Mapping[str, np.ndarray]) -> None:
-        """Set parameters by name; those that are not named keep their values."""
+        """Set parameters by name; those that are not named keep their values. Kernels may have the file's shape."""
         shapes = {port.name: port.shape for port in self.info.of_role("parameter")}
         for name, value in values.items():
             if name not in shapes:
                 raise UserError(f"the network has no parameter '{name}'; it has {', '.join(shapes) or 'none'}")
+            if value.ndim > 2 and len(shapes[name]) == 2:
+                value = value.reshape(len(value), -1)
             if tuple(value.shape) != shapes[name]:
                 raise UserError(f"parameter '{name}' has shape {list(value.shape)}; {list(shapes[name])} is wanted")
             check_finite(value, f"parameter '{name}'")

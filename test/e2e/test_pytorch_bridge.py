@@ -341,6 +341,23 @@ def made(path: Path, *, computed: bool = False) -> sl.Model:
     return sl.load(path)
 
 
+def test_export_of_kernels(tmp_path: Path) -> None:
+    """A program has the kernels of convolutions as matrices; both forms go back into the file."""
+    module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3, padding=1), torch.nn.ReLU(), torch.nn.Flatten())
+    model = sl.from_torch(module, (torch.zeros(2, 2, 4, 4),))
+    name = next(p.name for p in model.imported().parameters if p.value.ndim == 4)
+    with sl.compile(model, machine="tiny").session() as session:
+        session.weights = {name: module[0].weight.detach().numpy()}
+        weights = session.weights
+    assert weights[name].shape == (3, 18)
+    for number, value in enumerate((weights[name] + 1, (weights[name] + 1).reshape(3, 2, 3, 3))):
+        assert sl.export_onnx(model, {name: value}, tmp_path / f"{number}.onnx") == [name]
+    found = [onnx.load(tmp_path / f"{number}.onnx").SerializeToString() for number in range(2)]
+    assert found[0] == found[1]
+    with pytest.raises(sl.UserError, match=r"has shape \[3, 17\]; the model's has \[3, 2, 3, 3\]"):
+        sl.export_onnx(model, {name: weights[name][:, :17]}, tmp_path / "bad.onnx")
+
+
 def test_export_transposed(tmp_path: Path) -> None:
     model = made(tmp_path / "net.onnx")
     (name, start) = next((p.name, p.value) for p in model.imported().parameters if p.value.shape == (5, 6))

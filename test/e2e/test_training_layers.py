@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from torch_networks import CLASSES, INPUTS, SLOPE, STEPS, Neurons, binary, is_exporting, torch
 
 import spikeloom as sl
@@ -140,6 +141,21 @@ def test_a_training_step_is_pytorchs(network: type, form: str, tmp_path: Path) -
     with sl.compile(model, **options).session() as session:
         session.weights = weights
         assert np.array_equal(session.run(x.numpy())["spk"], expected.numpy())
+
+
+def test_a_training_of_such_layers_continues_bit_for_bit(spikeloom, tmp_path: Path) -> None:
+    """Statistics are in the checkpoint and in the file of parameters; what dropout drops belongs to the step."""
+    torch.manual_seed(3)
+    exported(Dense().train(), "step", tmp_path)
+    np.save(tmp_path / "x.npy", binary(24, STEPS, INPUTS, seed=4).numpy())
+    np.save(tmp_path / "y.npy", np.arange(24) % CLASSES)
+    train = ["train", "net.onnx", "--machine=tiny", "--inputs=x.npy", "--labels=y.npy", f"--batch={BATCH}"]
+    spikeloom(*train, "--epochs=3", "--save=whole.safetensors")
+    spikeloom(*train, "--epochs=1", "--save=first.safetensors", "--checkpoint=p.ckpt")
+    spikeloom(*train, "--epochs=3", "--save=parts.safetensors", "--resume=p.ckpt")
+    assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    first, last = (load_file(tmp_path / f"{name}.safetensors") for name in ("first", "whole"))
+    assert not np.array_equal(first["bn1.running_mean"], last["bn1.running_mean"])
 
 
 class Folded(torch.nn.Module):

@@ -138,6 +138,7 @@ EVENTS = ["train", str(EXAMPLE), "--inputs=x.npz", "--labels=y.npy", "--epochs=1
             ["run", "net.loom", "--machine=bow", "--as=step"],
             "--as, --machine would have no effect: net.loom is compiled",
         ),
+        ([*TRAIN, "--no-shuffle", "--seed=3"], "--seed would have no effect: with --no-shuffle nothing is drawn here"),
         ([*EVENTS, "--encode=rate"], "--encode would have no effect: events (.npz) are sequences already; give still"),
     ],
 )

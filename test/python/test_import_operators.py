@@ -442,6 +442,7 @@ def test_recurrent_operators_that_are_refused(path, change, message):
 @pytest.mark.parametrize(("build", "message"), [
     (lambda g, x: g.node("MatMul", x, g.node("Transpose", x, perm=[0, 2, 1])), "two operands that depend"),
     (lambda g, x: g.node("Gather", x, g.node("Cast", x, to=7)), "indices that depend on the inputs"),
+    (lambda g, x: g.node("Gather", x, g.ints(0, -9), axis=0), "index -9 is outside an axis of 5"),
     (lambda g, x: g.node("Expand", x, g.ints(1 << 40, 1, 1, 1)), "numbers a sample; more than 67108864 are not"),
     (lambda g, x: g.node("Expand", g.constant(np.float32(1)), g.ints(1 << 40)), "more than 67108864 are not supported"),
     (lambda g, x: g.node("Pad", x, g.ints(0, 0, 1, 0, 0, 1), mode="reflect"), "mode reflect"),

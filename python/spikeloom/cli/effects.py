@@ -48,12 +48,20 @@ def _idle(options: argparse.Namespace) -> Iterator[tuple[Iterable[str], str]]:
             yield ["--readout"], "it is what --labels are compared with; give --labels"
         if options.encode != "rate":
             yield ["--seed"], "only the spikes of --encode=rate are drawn"
+    if verb == "train" and not _draws(options):
+        yield ["--seed"], "with --no-shuffle nothing is drawn here"
     if verb == "train" and _all_events(options):
         yield ["--encode", "--encode-gain"], "events (.npz) are sequences already; give still data as .npy"
     if verb in ("run", "train") and options.encode != "rate":
         yield ["--encode-gain"], "it is for --encode=rate"
     if verb in ("compile", "run", "train") and options.max_activity != "auto":
         yield ["--activity-percentile", "--activity-margin"], "they are for --max-activity=auto"
+
+
+def _draws(options: argparse.Namespace) -> bool:
+    """Whether a training draws anything: the order, spikes, first weights, or the batch that it is calibrated on."""
+    calibrates = options.init is not None or options.max_activity == "auto"
+    return not options.no_shuffle or options.encode == "rate" or options.random_weights is not None or calibrates
 
 
 def _all_events(options: argparse.Namespace) -> bool:

@@ -240,10 +240,8 @@ class OpWriter:
 
 
 def parameter_type(parameter: Parameter) -> str:
-    """The type of a parameter; a kernel of a convolution is `[out, in / groups * positions]`."""
-    shape = parameter.value.shape
-    shape = shape if len(shape) <= 2 else (shape[0], int(np.prod(shape[1:])))
-    return "tensor<" + "".join(f"{d}x" for d in shape) + "f32>"
+    """The type of a parameter."""
+    return "tensor<" + "".join(f"{d}x" for d in parameter.shape) + "f32>"
 
 
 def typed(values: list[str], types: list[str]) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import TypeVar
 
 import numpy as np
@@ -46,6 +47,12 @@ class Parameter:
     transposed: bool = False
     density: float = 1.0
     place: tuple[str, np.ndarray] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that a program has; a kernel of a convolution is `[out, in / groups * positions]` there."""
+        shape = self.value.shape
+        return shape if len(shape) <= 2 else (shape[0], prod(shape[1:]))
 
 
 @dataclass(eq=False, repr=False)  # operands of operands: a repr would never end

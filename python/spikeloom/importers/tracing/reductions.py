@@ -8,7 +8,6 @@ constant row of ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -118,8 +117,7 @@ def _cumsum(t: Tracer, node: Node, values: list):
         part = x.slice(axis, slice(i, i + 1))
         total = part if total is None else apply(t, [total, part], lambda a, b: t.builder.binary("add", a, b), x.dtype)
         parts[i] = total
-    steps = tuple(parts[i].cells for i in sorted(parts))
-    return replace(x, cells=np.concatenate(steps, axis))
+    return x.with_cells(np.concatenate([parts[i].cells for i in sorted(parts)], axis))
 
 
 def _softmax(log: bool) -> Callable:

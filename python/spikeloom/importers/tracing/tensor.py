@@ -148,11 +148,16 @@ class Tensor:
                       self.dtype)
 
     def take(self, axis: int, indices: np.ndarray) -> Tensor:
-        """The given indices of an axis of `cells`; an array of another rank than 1 changes the number of axes."""
+        """The given indices of an axis of `cells`, negative ones from the end.
+
+        An array of another rank than 1 changes the number of axes.
+        """
         count = indices.ndim
         check_size(self.cells.size // max(1, self.cells.shape[axis]) * indices.size)
-        if indices.size and (indices.min() < -self.cells.shape[axis] or indices.max() >= self.cells.shape[axis]):
-            raise Unsupported(f"index {int(indices.max())} is outside an axis of {self.cells.shape[axis]}")
+        extent = self.cells.shape[axis]
+        bad = indices[(indices < -extent) | (indices >= extent)]
+        if bad.size:
+            raise Unsupported(f"index {int(bad.flat[0])} is outside an axis of {extent}")
         shift = (count - 1) if axis < self.fold[0] else 0
         cells = np.take(self.cells, indices, axis)
         return Tensor(cells, (*self.steps[:axis], *[self.steps[axis]] * count, *self.steps[axis + 1:]),
