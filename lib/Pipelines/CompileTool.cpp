@@ -160,8 +160,9 @@ struct Arguments {
 } // namespace
 
 static void print(ModuleOp module, llvm::raw_ostream &out) {
-  // Weights are megabytes of hexadecimal digits that nobody reads.
-  module.print(out, OpPrintingFlags().elideLargeResourceString(64).elideLargeElementsAttrs(64));
+  // Weights, which are resources, are megabytes of hexadecimal digits that nobody reads. Elements within the
+  // text are part of the program: types have the connections of sparse weights.
+  module.print(out, OpPrintingFlags().elideLargeResourceString(64));
   out << "\n";
 }
 

@@ -36,8 +36,7 @@ static Status apply(Session &session, const Safetensors &file, Role role, const 
       if (found == file.tensors.end())
         return Error{path + ": has no tensor '" + prefix + port.name + "' for " + describe(port)};
       if (checkOnly) {
-        const Buffer &buffer = session.manifest().buffers[port.buffer];
-        if (Result<Bytes> fits = toBuffer(port, buffer, found->second.view()); !fits)
+        if (Status fits = session.check(port, found->second.view()); !fits)
           return Error{path + ": " + fits.error()};
       } else if (Status done = session.set(port, found->second.view()); !done) {
         return Error{path + ": " + done.error()};

@@ -17,6 +17,8 @@ std::string checkBuffers(const Manifest &manifest);
 std::string checkPorts(const Manifest &manifest, uint64_t constantBytes);
 std::string checkLoops(const Manifest &manifest);
 std::string checkStages(const Manifest &manifest);
+/// Buffers with content and the connections of sparse weights; needs the checks above to have passed.
+std::string checkConnections(const Manifest &manifest, uint64_t constantBytes);
 /// Host order, machine order and data flow; needs the checks above to have passed.
 std::string checkOrder(const Manifest &manifest);
 /// What lies where on the tiles; needs the checks above to have passed.

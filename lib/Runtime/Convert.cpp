@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Users' arrays to buffers and back: shapes and values are checked here, so that engines need not.
+#include "Connections.h"
 #include "SessionState.h"
 #include <cmath>
 #include <cstring>
@@ -110,7 +111,29 @@ static Bytes transpose(const Bytes &from, int64_t rows, int64_t columns) {
   return to;
 }
 
-Result<Bytes> toBuffer(const Port &port, const Buffer &buffer, const ArrayView &array) {
+/// All elements of a buffer, row-major in its global shape.
+static Bytes gathered(const Program &program, int64_t buffer) {
+  const Buffer &b = program.manifest.buffers[buffer];
+  Bytes compact(size_t(elementsOf(b.shape) * elementBytes(b.type)));
+  program.buffers.gather(buffer, compact.data());
+  return compact;
+}
+
+static Result<Bytes> atConnections(const Program &program, const Port &port, const Bytes &dense) {
+  Bytes values(size_t(elementsOf(program.manifest.buffers[port.buffer].shape)) * sizeof(float));
+  const float *from = reinterpret_cast<const float *>(dense.data());
+  std::optional<int64_t> outside = toConnections(port, gathered(program, port.connections), from,
+                                                 reinterpret_cast<float *>(values.data()));
+  if (outside)
+    return Error{describe(port) + ": " + position(port.shape, *outside) + " is " +
+                 std::to_string(from[*outside]) +
+                 ", but the program has no connection there: which weights there are was fixed when it was "
+                 "compiled (compile the model with these weights, or keep its weights dense)"};
+  return values;
+}
+
+Result<Bytes> toBuffer(const Program &program, const Port &port, const ArrayView &array) {
+  const Buffer &buffer = program.manifest.buffers[port.buffer];
   if (array.shape != port.shape)
     return Error{describe(port) + ": expected shape " + shapeText(port.shape) + ", found " +
                  shapeText(array.shape)};
@@ -121,10 +144,13 @@ Result<Bytes> toBuffer(const Port &port, const Buffer &buffer, const ArrayView &
                     : integers(port, buffer.type, array, count, bytes.data());
   if (!done)
     return Error{done.error()};
+  if (port.connections != -1)
+    return atConnections(program, port, bytes);
   return port.transposed ? transpose(bytes, port.shape[0], port.shape[1]) : bytes;
 }
 
-Array fromBuffer(const Port &port, const Buffer &buffer, const Bytes &compact) {
+Array fromBuffer(const Program &program, const Port &port, const Bytes &compact) {
+  const Buffer &buffer = program.manifest.buffers[port.buffer];
   Array array(buffer.type == ElementType::f32 ? DataType::f32 : DataType::i32, port.shape);
   if (buffer.type == ElementType::i16) { // ids, without sign
     for (size_t i = 0; i < compact.size() / 2; ++i) {
@@ -132,6 +158,11 @@ Array fromBuffer(const Port &port, const Buffer &buffer, const Bytes &compact) {
       std::memcpy(&value, &compact[i * 2], 2);
       array.as<int32_t>()[i] = value;
     }
+    return array;
+  }
+  if (port.connections != -1) {
+    fromConnections(port, gathered(program, port.connections),
+                    reinterpret_cast<const float *>(compact.data()), array.as<float>());
     return array;
   }
   array.bytes = port.transposed ? transpose(compact, port.shape[1], port.shape[0]) : compact;

@@ -20,7 +20,7 @@ template <typename V> void fields(V &v, Buffer &x) {
   v("name", x.name), v("type", x.type), v("shape", x.shape), v("steps", x.steps), v("home", x.home);
   v("family", x.family), v("layout", x.layout), v("pitch", x.pitch), v("spare", x.spare), v("slice", x.slice);
   v("clear", x.clear), v("fill", x.fill), v("persistent", x.persistent), v("address", x.address);
-  v("window", x.window);
+  v("window", x.window), v("content", x.content);
 }
 template <typename V> void fields(V &v, Advance &x) { v("loop", x.loop), v("rows", x.rows); }
 template <typename V> void fields(V &v, Loop &x) {
@@ -52,7 +52,7 @@ template <typename V> void fields(V &v, Port &x) {
   v("name", x.name), v("role", x.role), v("buffer", x.buffer), v("shape", x.shape);
   v("transposed", x.transposed), v("trainable", x.trainable), v("initial", x.initial), v("pair", x.pair),
       v("axes", x.axes);
-  v("constant", x.constant), v("classes", x.classes);
+  v("constant", x.constant), v("classes", x.classes), v("connections", x.connections);
 }
 template <typename V> void fields(V &v, EventLayer &x) {
   v("name", x.name), v("units", x.units), v("capacity", x.capacity), v("info", x.info);

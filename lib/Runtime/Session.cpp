@@ -42,11 +42,19 @@ bool isInitialState(const Manifest &manifest, const Port &port) {
 }
 
 /// Constants, or the port's one initial value; what is cleared needs nothing.
-static Status setInitialValues(Session &session, const Bytes &constants) {
+static Status setInitialValues(Session &session, const Program &program, const Bytes &constants) {
+  for (size_t i = 0; i < program.manifest.buffers.size(); ++i)
+    if (int64_t content = program.manifest.buffers[i].content; content >= 0)
+      program.buffers.scatter(int64_t(i), constants.data() + content);
   for (const Port &port : session.manifest().ports) {
     const Buffer &buffer = session.manifest().buffers[port.buffer];
     Status done = success();
-    if (port.constant >= 0) {
+    if (port.constant >= 0 && port.connections != -1) {
+      const float *values = reinterpret_cast<const float *>(constants.data() + port.constant);
+      if (!std::all_of(values, values + elementsOf(buffer.shape), [](float v) { return std::isfinite(v); }))
+        return Error{describe(port) + ": the initial value is not finite"};
+      program.buffers.scatter(port.buffer, values);
+    } else if (port.constant >= 0) {
       Array value(buffer.type == ElementType::f32 ? DataType::f32 : DataType::i32, port.shape);
       if (buffer.type == ElementType::i16)
         return Error{describe(port) + ": 16-bit buffers have no initial values"};
@@ -64,6 +72,8 @@ static Status setInitialValues(Session &session, const Bytes &constants) {
 Result<Session> Session::create(Manifest manifest, const Bytes &constants, SymbolLookup symbols,
                                 const SessionOptions &options, const std::string &cpu) {
   if (Status valid = validate(manifest, constants.size()); !valid)
+    return Error{valid.error()};
+  if (Status valid = validateConnections(manifest, constants); !valid)
     return Error{valid.error()};
   Result<HostBuffers> buffers = HostBuffers::allocate(manifest);
   if (!buffers)
@@ -86,7 +96,7 @@ Result<Session> Session::create(Manifest manifest, const Bytes &constants, Symbo
     state->engine = makeFastEngine(state->program);
   }
   Session session(std::move(state));
-  if (Status done = setInitialValues(session, constants); !done)
+  if (Status done = setInitialValues(session, session.state->program, constants); !done)
     return Error{done.error()};
   return session;
 }
@@ -122,8 +132,13 @@ Status Session::set(const std::string &name, const ArrayView &array) {
   return set(*found, array);
 }
 
+Status Session::check(const Port &port, const ArrayView &array) const {
+  Result<Bytes> fits = toBuffer(state->program, port, array);
+  return fits ? success() : Status(Error{fits.error()});
+}
+
 Status Session::set(const Port &port, const ArrayView &array) {
-  Result<Bytes> compact = toBuffer(port, manifest().buffers[port.buffer], array);
+  Result<Bytes> compact = toBuffer(state->program, port, array);
   if (!compact)
     return Error{compact.error()};
   const HostBuffers &buffers = state->program.buffers;
@@ -161,7 +176,16 @@ Result<Array> Session::get(const Port &port) const {
   const Buffer &buffer = manifest().buffers[port.buffer];
   Bytes compact(size_t(elementsOf(buffer.shape) * elementBytes(buffer.type)));
   state->program.buffers.gather(port.buffer, compact.data());
-  return fromBuffer(port, buffer, compact);
+  return fromBuffer(state->program, port, compact);
+}
+
+Result<Array> Session::mask(const Port &port) const {
+  const Buffer &buffer = manifest().buffers[port.buffer];
+  if (buffer.type != ElementType::f32)
+    return Error{describe(port) + ": only what holds float32 has a mask"};
+  std::vector<float> ones(size_t(elementsOf(buffer.shape)), 1.0f);
+  const uint8_t *bytes = reinterpret_cast<const uint8_t *>(ones.data());
+  return fromBuffer(state->program, port, Bytes(bytes, bytes + ones.size() * sizeof(float)));
 }
 
 Status Session::setLabels(const ArrayView &labels, int64_t count) {

@@ -26,9 +26,9 @@ bool isInitialState(const Manifest &manifest, const Port &port);
 /// "parameter 'fc1.weight'".
 std::string describe(const Port &port);
 
-/// Between a user's array and compact row-major order of the buffer, types converted.
-Result<Bytes> toBuffer(const Port &port, const Buffer &buffer, const ArrayView &array);
-Array fromBuffer(const Port &port, const Buffer &buffer, const Bytes &compact);
+/// Between a user's array and compact row-major order of the port's buffer, types converted.
+Result<Bytes> toBuffer(const Program &program, const Port &port, const ArrayView &array);
+Array fromBuffer(const Program &program, const Port &port, const Bytes &compact);
 
 } // namespace spikeloom::runtime
 #endif

@@ -217,7 +217,8 @@ std::string checkPorts(const Manifest &manifest, uint64_t constantBytes) {
     if (p.name.empty() || !names.insert({p.role, p.name}).second)
       return where + ": every port of a role needs a name of its own";
     const Buffer &b = manifest.buffers[p.buffer];
-    if (count(p.shape) < 0 || count(p.shape) != count(b.shape))
+    const bool sparse = p.connections != -1; // see checkConnections
+    if (count(p.shape) < 0 || (!sparse && count(p.shape) != count(b.shape)))
       return where + ": shape " + shapeText(p.shape) + " does not fit buffer '" + b.name + "' of shape " +
              shapeText(b.shape);
     if (p.transposed && b.type == ElementType::i16)
@@ -233,7 +234,7 @@ std::string checkPorts(const Manifest &manifest, uint64_t constantBytes) {
       return where + ": hyper-parameters need a buffer of 4 f32, found " + shapeText(b.shape);
     if (p.constant == -1)
       continue;
-    uint64_t bytes = uint64_t(count(p.shape)) * elementBytes(b.type);
+    uint64_t bytes = uint64_t(count(b.shape)) * elementBytes(b.type);
     if (p.constant < -1 || uint64_t(p.constant) > constantBytes ||
         bytes > constantBytes - uint64_t(p.constant))
       return where + ": its initial value, " + std::to_string(bytes) + " bytes at " +
@@ -490,6 +491,8 @@ Status validate(const Manifest &manifest, uint64_t constantBytes) {
     problem = checkLoops(manifest);
   if (problem.empty())
     problem = checkStages(manifest);
+  if (problem.empty())
+    problem = checkConnections(manifest, constantBytes);
   if (problem.empty())
     problem = checkOrder(manifest);
   if (problem.empty())

@@ -95,6 +95,11 @@ private:
     buffer.persistent = op.getPersistent();
     buffer.address = int64_t(op.getAddress());
     buffer.window = int64_t(op.getWindow());
+    if (auto content = dyn_cast_if_present<DenseIntElementsAttr>(op.getContentAttr())) {
+      std::vector<int16_t> inputs(content.getValues<int16_t>().begin(), content.getValues<int16_t>().end());
+      buffer.content = appendConstant(
+          ArrayRef(reinterpret_cast<const char *>(inputs.data()), inputs.size() * sizeof(int16_t)));
+    }
     bufferNumber[op.getResult()] = int64_t(manifest.buffers.size());
     manifest.buffers.push_back(std::move(buffer));
   }
@@ -218,10 +223,41 @@ private:
     if (int64_t(raw.size()) != count * 4)
       return op.emitError("the value of '")
              << op.getPort() << "' has " << raw.size() << " bytes, its shape needs " << count * 4;
+    if (op.getConnections())
+      return addConnected(op, ArrayRef(reinterpret_cast<const float *>(raw.data()), size_t(count)));
+    return appendConstant(raw);
+  }
+
+  int64_t appendConstant(ArrayRef<char> raw) {
     int64_t offset = int64_t(loom.constants.size());
     loom.constants.insert(loom.constants.end(), raw.begin(), raw.end());
     loom.constants.resize((loom.constants.size() + 63) / 64 * 64);
     return offset;
+  }
+
+  /// The initial value of a sparse weight: the values at its connections, and zeros elsewhere.
+  FailureOr<int64_t> addConnected(PortOp op, ArrayRef<float> dense) {
+    int64_t outputs = op.getShape()[0], inputs = op.getShape()[1];
+    auto content = dyn_cast_if_present<DenseIntElementsAttr>(
+        op.getConnections().getDefiningOp<BufferOp>().getContentAttr());
+    if (!content)
+      return op.emitError("the connections of '") << op.getPort() << "' are not known";
+    std::vector<float> values;
+    std::vector<bool> connected(dense.size(), false);
+    for (uint16_t input : content.getValues<uint16_t>()) {
+      size_t element = size_t(int64_t(values.size()) % outputs * inputs + input);
+      bool exists = input != runtime::noConnection;
+      values.push_back(exists ? dense[element] : 0.0f);
+      if (exists)
+        connected[element] = true;
+    }
+    for (size_t i = 0; i < dense.size(); ++i)
+      if (dense[i] != 0.0f && !connected[i])
+        return op.emitError("the value of '")
+               << op.getPort() << "' is " << dense[i] << " at [" << int64_t(i) / inputs << ", "
+               << int64_t(i) % inputs << "], where it has no connection; make it 0 or add the connection";
+    return appendConstant(
+        ArrayRef(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float)));
   }
 
   LogicalResult addPort(PortOp op) {
@@ -260,6 +296,8 @@ private:
     } else if (port.role == Role::input && shape.size() == 2 && !manifest.batch) {
       manifest.batch = shape[0]; // without time
     }
+    if (op.getConnections())
+      port.connections = bufferNumber.lookup(op.getConnections());
     FailureOr<int64_t> constant = addConstant(op);
     if (failed(constant))
       return failure();

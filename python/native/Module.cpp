@@ -229,6 +229,12 @@ NB_MODULE(_runtime, module) {
           },
           nb::arg("name"), nb::arg("role") = "")
       .def(
+          "mask",
+          [](const Session &s, const std::string &name, const std::string &role) {
+            return toNumpy(take(s.mask(portOf(s, name, role))));
+          },
+          nb::arg("name"), nb::arg("role") = "")
+      .def(
           "set_labels",
           [](Session &s, const InputArray &labels, int64_t count) {
             take(s.setLabels(viewOf(labels, "labels"), count));

@@ -27,6 +27,7 @@ class Model:
     state: Mapping[str, str] = field(default_factory=dict)
     as_: str | None = None
     nir: NirOptions = field(default_factory=NirOptions)
+    sparse_weights: float | None = None
     temporary: TemporaryDirectory | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -46,6 +47,7 @@ class Model:
             state=self.state,
             train_parameters=train_parameters,
             nir=self.nir,
+            sparse_weights=self.sparse_weights,
         )
 
     def imported(self, batch: int | None = None, steps: int | None = None, train_parameters: str | None = None):
@@ -70,6 +72,7 @@ def load(
     nir_dt: float | str | None = None,
     nir_convention: str = "auto",
     nir_reset: str | None = None,
+    sparse_weights: float | None = None,
 ) -> Model:
     """Open a model.
 
@@ -80,6 +83,8 @@ def load(
         nir_dt: time step of a NIR graph in seconds (1e-4 if None), or ``metadata``.
         nir_convention: how a platform steps through NIR's equations: ``euler``, ``exponential``, ``norse``, …
         nir_reset: ``value`` or ``subtract``, where the convention's own does not suit.
+        sparse_weights: weight matrices with at most this part of non-zeros keep their zeros, as connections; 0 keeps
+            all matrices dense.
     """
     path = Path(path)
     if path.suffix == ".loom":
@@ -93,4 +98,6 @@ def load(
     nir = NirOptions(nir_dt, nir_convention, nir_reset)
     if path.suffix != ".nir" and nir != NirOptions():
         raise UsageError(f"{path}: --nir-dt, --nir-convention and --nir-reset are for .nir files")
-    return Model(path, dict(state or {}), as_, nir)
+    if path.suffix not in IMPORTED and sparse_weights is not None:
+        raise UsageError(f"{path}: --sparse-weights is for ONNX and NIR; here #snn.connections says what is sparse")
+    return Model(path, dict(state or {}), as_, nir, sparse_weights)

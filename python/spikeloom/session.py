@@ -278,22 +278,28 @@ class Session:
             check_finite(value, f"parameter '{name}'")
             self.native.set(name, np.asarray(value, np.float32, order="C"), "parameter")
 
+    def mask(self, name: str) -> np.ndarray:
+        """Where parameter ``name`` can be other than zero: 1 at the connections of a sparse weight, else 0."""
+        return np.array(self.native.mask(name, "parameter"))
+
     def randomize(self, gain: float, seed: int) -> list[str]:
         """Draw new trainable parameters, uniform in ``±gain / sqrt(fan_in)`` as torch.nn.Linear does with gain 1.
 
-        Weights ``[out, in]`` have fan-in ``in``. A bias (as long as the outputs of the weight before it) gets that
-        weight's bound. Other parameters, such as decays, keep their values. Returns the names of the drawn ones.
+        Weights ``[out, in]`` have fan-in ``in``, sparse ones the mean number of connections of an output. A bias (as
+        long as the outputs of the weight before it) gets that weight's bound. Other parameters, such as decays, keep
+        their values. Returns the names of the drawn ones.
         """
         rng = np.random.default_rng(seed)
         drawn, values, bound, outputs = [], {}, 0.0, 0
         for port in self.info.of_role("parameter"):
             if not port.trainable:
                 continue
+            mask = self.mask(port.name)
             if len(port.shape) == 2:
-                outputs, bound = port.shape[0], gain / np.sqrt(port.shape[1])
+                outputs, bound = port.shape[0], gain / np.sqrt(np.count_nonzero(mask) / port.shape[0])
             elif len(port.shape) != 1 or port.shape[0] != outputs or not bound:
                 continue
-            values[port.name] = rng.uniform(-bound, bound, port.shape).astype(np.float32)
+            values[port.name] = rng.uniform(-bound, bound, port.shape).astype(np.float32) * mask
             drawn.append(port.name)
         self.weights = values
         return drawn

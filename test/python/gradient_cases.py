@@ -206,6 +206,10 @@ NEURONS = {
         seed=16,
     ),
     "recurrent output": Net([Layer(10), Layer(5, recurrent=True)], steps=12, slope=5.0, seed=17),
+    "masked weights": Net(lif(30, 20, 6, density=0.2), inputs=24, steps=15, slope=5.0, seed=80),
+    "masked weights, recurrent": Net(
+        [Layer(30, density=0.25, recurrent=True), Layer(6, density=0.4)], inputs=24, steps=15, slope=5.0, seed=81
+    ),
     "whole update, through the reset": Net(
         lif(20, 6, reset_time="delayed", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
         steps=12,
@@ -265,6 +269,9 @@ LISTS = {
     "through the reset": listed(lif(80, 6), seed=24, detach=False),
     "recurrent": listed([Layer(60, recurrent=True), Layer(6)], seed=25),
     "learnable threshold": listed(lif(80, 6, learn_threshold=True), seed=26),
+    "masked weights": listed(
+        [Layer(60, recurrent=True, density=0.25), Layer(40, density=0.25), Layer(6, density=0.25)], seed=82
+    ),
     "fire first, whole update, through the reset": listed(
         lif(80, 6, order="fire_integrate", reset_kind="value", reset_scope="whole_update", v_reset=0.25),
         detach=False,

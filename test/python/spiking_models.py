@@ -78,6 +78,7 @@ class Layer:
     learn_threshold: bool = False
     scalar: bool = False  # one number instead of one per neuron for what is learned
     sigmoid: bool = False  # the decay is the sigmoid of what is learned, as in PLIF
+    density: float = 1.0  # of the synapses: below 1 they have connections
 
 
 @dataclass
@@ -100,6 +101,7 @@ class Net:
     rate_penalty: tuple[float, float] | None = None
     overflow_penalty: float = 0.0
     values: dict[str, np.ndarray] = field(default_factory=dict)
+    masks: dict[str, np.ndarray] = field(default_factory=dict)  # by weight, where there are connections
 
     def __post_init__(self) -> None:
         """Draws weights on a grid, so that sums of them are exact in any order and no spike depends on rounding."""
@@ -127,6 +129,22 @@ class Net:
             fan_in = layer.units
         self.x = (rng.random((self.steps, self.batch, self.inputs)) < 0.4).astype(np.float32)
         self.labels = rng.integers(0, self.layers[-1].units, self.batch).astype(np.int32)
+        for i, layer in enumerate(self.layers):
+            for name in (f"fc{i}.weight", f"rec{i}.weight"):
+                if name in self.values and layer.density < 1:
+                    self.masks[name] = rng.random(self.values[name].shape) < layer.density
+                    grown = self.values[name] / np.float32(layer.density)  # as much input as all would give
+                    self.values[name] = np.where(self.masks[name], np.round(grown * 64) / 64, np.float32(0))
+
+    def type(self, name: str) -> str:
+        """The type of a parameter."""
+        shape = "x".join([*map(str, self.values[name].shape), "f32"])
+        if name not in self.masks:
+            return f"tensor<{shape}>"
+        lists = [np.flatnonzero(row).tolist() for row in self.masks[name]]
+        most = max(map(len, lists))
+        padded = [found + [-1] * (most - len(found)) for found in lists]
+        return f"tensor<{shape}, #snn.connections<dense<{padded}> : tensor<{len(lists)}x{most}xi32>>>"
 
     def step_options(self) -> dict[str, str]:
         """Options of snn-training-step, and with two dashes of snn-compile."""
@@ -149,10 +167,9 @@ class Net:
         """The model as a module of the snn dialect."""
         b = self.batch
         arguments = [f'%x: tensor<{self.steps}x{b}x{self.inputs}xf32> {{snn.name = "x", snn.kind = #snn.kind<input>}}']
-        for name, value in self.values.items():
-            shape = "x".join([*map(str, value.shape), "f32"])
+        for name in self.values:
             arguments.append(
-                f"%{name.replace('.', '_')}: tensor<{shape}> "
+                f"%{name.replace('.', '_')}: {self.type(name)} "
                 f'{{snn.name = "{name}", snn.kind = #snn.kind<parameter>, snn.trainable}}'
             )
         states, body, finals, types, names = [], [], [], [], []
@@ -165,9 +182,8 @@ class Net:
             )
             states.append(f"%m{i} = %v{i} : {row}")
             bias = f"bias(%fc{i}_bias : tensor<{n}xf32>) " if layer.bias else ""
-            body.append(
-                f"%i{i} = snn.linear {previous}, %fc{i}_weight {bias}: ({fan_in}, tensor<{n}x{width}xf32>) -> {row}"
-            )
+            kind = self.type(f"fc{i}.weight")
+            body.append(f"%i{i} = snn.linear {previous}, %fc{i}_weight {bias}: ({fan_in}, {kind}) -> {row}")
             current = f"%i{i}"
             if layer.recurrent:
                 arguments.append(
@@ -178,7 +194,8 @@ class Net:
                     body.append(f"%d{i} = snn.broadcast %rec{i}_weight : tensor<{n}xf32> -> {row}")
                     body.append(f"%r{i} = arith.mulf %p{i}, %d{i} : {row}")
                 else:
-                    body.append(f"%r{i} = snn.linear %p{i}, %rec{i}_weight : ({row}, tensor<{n}x{n}xf32>) -> {row}")
+                    kind = self.type(f"rec{i}.weight")
+                    body.append(f"%r{i} = snn.linear %p{i}, %rec{i}_weight : ({row}, {kind}) -> {row}")
                 body.append(f"%j{i} = arith.addf %i{i}, %r{i} : {row}")
                 current = f"%j{i}"
             learned = "tensor<f32>" if layer.scalar else f"tensor<{n}xf32>"
@@ -328,6 +345,7 @@ def torch_gradients(
         return cost / net.steps
 
     values = {name: torch.tensor(value, requires_grad=True) for name, value in net.values.items()}
+    masked = {name: values[name] * torch.tensor(mask) for name, mask in net.masks.items()}
     x = torch.tensor(net.x, requires_grad=cotangent is not None)
     membranes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
     spikes = [torch.zeros(net.batch, layer.units) for layer in net.layers]
@@ -342,11 +360,11 @@ def torch_gradients(
         if input_capacity:
             row = row * first_come(row != 0, input_capacity, t)
         for i, layer in enumerate(net.layers):
-            current = row @ values[f"fc{i}.weight"].T
+            current = row @ masked.get(f"fc{i}.weight", values[f"fc{i}.weight"]).T
             if layer.bias:
                 current = current + values[f"fc{i}.bias"]
             if layer.recurrent:
-                back = values[f"rec{i}.weight"]
+                back = masked.get(f"rec{i}.weight", values[f"rec{i}.weight"])
                 current = current + (spikes[i] * back if layer.one_to_one else spikes[i] @ back.T)
             decay = values[f"beta{i}"] if layer.learn_decay else torch.tensor(layer.decay)
             decay = torch.sigmoid(decay) if layer.sigmoid else decay

@@ -56,6 +56,12 @@ MODELS: dict[str, tuple[Net, list[str]]] = {
     "recurrent output": (Net([Layer(10), Layer(5, recurrent=True)], steps=12, slope=5.0, seed=18), []),
     "recurrent, sparse": (Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, slope=5.0, seed=19), SPARSE),
     "sparse": (Net(lif(80, 40, 6), inputs=40, steps=12, slope=5.0, seed=13, batch=7), SPARSE),
+    "masked weights": (Net(lif(80, 40, 6, density=0.2), inputs=40, steps=12, slope=5.0, seed=20, batch=7), []),
+    "masked weights, sparse lists": (Net(lif(80, 40, 6, density=0.3), inputs=40, steps=12, slope=5.0, seed=21), SPARSE),
+    "masked weights, recurrent": (
+        Net([Layer(60, recurrent=True, density=0.1), Layer(6, density=0.5)], inputs=40, steps=12, slope=5.0, seed=22),
+        ["--clip-gradients=norm:0.05"],
+    ),
     "sparse, attached": (Net(lif(80, 40, 6), inputs=40, steps=12, slope=5.0, seed=14, detach=False), SPARSE),
     "sparse, delayed value": (Net(lif(80, 6, **value(reset_time="delayed")), inputs=40, steps=12, seed=15), SPARSE),
 }

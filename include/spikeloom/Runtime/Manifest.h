@@ -68,6 +68,9 @@ struct Buffer {
   /// the tiles that made them") unless `window` > 0: then only that many steps are kept, as a ring.
   int64_t address = -1;
   int64_t window = 0;
+  /// Offset in the constants section, bytes, of what the buffer holds for good (row-major, global shape); -1
+  /// for buffers that codelets or people write.
+  int64_t content = -1;
 };
 
 enum class Access { read, write, update };
@@ -209,7 +212,14 @@ struct Port {
   int64_t constant =
       -1; // offset of the initial value (row-major, user's shape) in the constants section, bytes
   int64_t classes = 0; // labels: they lie in [0, classes); 0 when nobody knows
+  /// Of a sparse weight [out, in] (its gradient, its optimiser's states) the buffer holds [m][out] values at
+  /// the weight's connections, and so does `constant`. This i16 buffer [m][out], with content, names the
+  /// input of each: of every output ascending, then `noConnection`. -1: the weight is dense.
+  int64_t connections = -1;
 };
+
+/// Stands for no input among the connections of an output.
+constexpr uint16_t noConnection = 65535;
 
 struct EventLayer {
   std::string name;

@@ -50,9 +50,13 @@ public:
   /// state, parameter, label, weight, hyper, then the rest.
   Status set(const std::string &name, const ArrayView &array);
   Status set(const Port &port, const ArrayView &array);
+  /// Whether `set` would take the array.
+  Status check(const Port &port, const ArrayView &array) const;
   Status fill(const Port &port, double value);
   Result<Array> get(const std::string &name) const;
   Result<Array> get(const Port &port) const;
+  /// 1 where the array of an f32 port may be other than zero, else 0: the connections of a sparse weight.
+  Result<Array> mask(const Port &port) const;
 
   /// Labels of the first `count` samples of the batch; they weigh 1 / count each, the rest is padding of
   /// weight 0.

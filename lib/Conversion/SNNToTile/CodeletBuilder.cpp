@@ -73,12 +73,16 @@ Value CodeletBuilder::constant(TypedAttr value) {
   return known;
 }
 
-Value CodeletBuilder::privateUnits(int64_t units) {
+Value CodeletBuilder::privateRow(int64_t size) {
   // At the entry: loops under construction hang nowhere yet, so there is no other block to go to.
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(&function.getBody().front());
-  auto memref = memref::AllocaOp::create(*this, MemRefType::get({units}, getF32Type()));
-  memref->setAttr(kUnitsAttr, getUnitAttr());
+  return memref::AllocaOp::create(*this, MemRefType::get({size}, getF32Type()));
+}
+
+Value CodeletBuilder::privateUnits(int64_t units) {
+  Value memref = privateRow(units);
+  memref.getDefiningOp()->setAttr(kUnitsAttr, getUnitAttr());
   return memref;
 }
 

@@ -45,6 +45,9 @@ public:
 
   /// A private array of f32, one for each unit of the tile.
   mlir::Value privateUnits(int64_t units);
+  /// A private array of f32 of every worker. On the host the tiles of a group have one together as long as
+  /// all store the same.
+  mlir::Value privateRow(int64_t size);
   mlir::Value index(int64_t value);
   mlir::Value f32(double value);
   mlir::Value i32(int64_t value);

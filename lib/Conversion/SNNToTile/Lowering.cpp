@@ -51,9 +51,9 @@ BufferOp Lowering::buffer(Location loc, StringRef name, ArrayRef<int64_t> shape,
     if (isa<FamilyOp, BufferOp>(op))
       last = &op;
   last ? builder.setInsertionPointAfter(last) : builder.setInsertionPointToStart(&program.getBody().front());
-  auto op =
-      BufferOp::create(builder, loc, MemRefType::get(shape, element), Value(), uniqueName(name), Home::host,
-                       Layout::rows, SliceAttr(), false, false, false, APFloat(0.0f), 0, 0, 0, -1);
+  auto op = BufferOp::create(builder, loc, MemRefType::get(shape, element), Value(), uniqueName(name),
+                             Home::host, Layout::rows, SliceAttr(), false, false, false, APFloat(0.0f), 0, 0,
+                             0, -1, ElementsAttr());
   if (!shape.empty())
     op.setPitch(shape.back());
   return op;
@@ -82,6 +82,29 @@ BufferOp Lowering::sliceBuffer(Location loc, StringRef name, FamilyOp owner, Arr
   op.setSliceAttr(slice);
   op.setSteps(steps);
   return op;
+}
+
+Value Lowering::connectionsOf(Value weight) {
+  ConnectionsAttr sparse = getConnections(weight.getType());
+  if (!sparse)
+    return {};
+  int unitClass = classes.getClass(weight);
+  BufferOp &known = connections[{unitClass, sparse}];
+  if (known)
+    return known.getResult();
+  SmallVector<int64_t> shape = storedShape(weight);
+  std::reverse(shape.begin(), shape.end());
+  std::vector<int16_t> inputs;
+  std::vector<std::vector<int32_t>> lists = sparse.getLists();
+  for (int64_t j = 0; j < shape[0]; ++j)
+    for (const std::vector<int32_t> &list : lists)
+      inputs.push_back(j < int64_t(list.size()) ? int16_t(list[j]) : kNoConnection);
+  known = ownBuffer(weight.getLoc(), layerOf(unitClass) + ".connections", unitClass, shape, Layout::blocked);
+  Type i16 = IntegerType::get(program.getContext(), 16);
+  known.getResult().setType(MemRefType::get(shape, i16));
+  known.setPersistent(true);
+  known.setContentAttr(DenseIntElementsAttr::get(RankedTensorType::get(shape, i16), ArrayRef(inputs)));
+  return known.getResult();
 }
 
 /// Does anybody read more of an argument than each tile its own units? Then units lie side by side in memory.
@@ -120,7 +143,7 @@ void Lowering::lowerArguments() {
       if (unitClass < 0) {
         storage.buffer = buffer(loc, name, type.getRank() ? ArrayRef(shape) : ArrayRef<int64_t>{1}, f32);
       } else {
-        transposed = type.getRank() == 2;
+        transposed = type.getRank() == 2 && !getConnections(type);
         SmallVector<int64_t> stored = storedShape(argument);
         std::reverse(stored.begin(), stored.end());
         bool whole = isSeenWhole(argument);
@@ -150,7 +173,8 @@ void Lowering::lowerArguments() {
     storages[argument] = storage;
     auto port = PortOp::create(phases, loc, name, stringifyArgumentKind(kind), storage.buffer.getResult(),
                                shape, transposed, function.getArgAttr(i, kTrainableAttr) != nullptr,
-                               APFloat(0.0f), "", function.getArgAttrOfType<ElementsAttr>(i, kValueAttr));
+                               APFloat(0.0f), "", function.getArgAttrOfType<ElementsAttr>(i, kValueAttr), "",
+                               unitClass >= 0 ? connectionsOf(argument) : Value());
     if (auto initial = function.getArgAttrOfType<FloatAttr>(i, kInitialAttr))
       port.setInitialAttr(initial);
     if (auto of = function.getArgAttrOfType<StringAttr>(i, kOfAttr))
@@ -189,7 +213,7 @@ LogicalResult Lowering::lowerResults(func::ReturnOp op) {
                                of      ? of.getValue()
                                : state ? state.getValue()
                                        : "",
-                               ElementsAttr());
+                               ElementsAttr(), "", connectionsOf(value));
     if (auto axes = function.getResultAttrOfType<StringAttr>(i, kAxesAttr))
       port.setAxesAttr(axes);
   }

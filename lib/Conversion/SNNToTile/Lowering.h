@@ -12,6 +12,9 @@
 
 namespace spikeloom {
 
+/// Stands among the inputs of a unit for no connection.
+inline constexpr int16_t kNoConnection = -1;
+
 /// The lists of an event tensor. `payload` may be missing: binary spikes.
 struct EventStorage {
   Storage ids, info, payload;
@@ -63,7 +66,8 @@ mlir::Value accumulatorOf(mlir::Operation *op);
 bool isPartialSum(mlir::Operation *op);
 /// Arithmetic on one number for each unit, or on a scalar: no samples are gone through.
 bool isPerUnit(mlir::Operation *op);
-/// The shape in which a value is stored: a scalar is one unit.
+/// The shape in which a value is stored: a scalar is one unit, a sparse weight has a place for each
+/// connection.
 llvm::SmallVector<int64_t> storedShape(mlir::Value value);
 
 class Lowering {
@@ -90,6 +94,9 @@ private:
   tile::BufferOp sliceBuffer(mlir::Location loc, llvm::StringRef name, tile::FamilyOp family,
                              llvm::ArrayRef<int64_t> shape, mlir::Type element, tile::SliceAttr slice,
                              bool steps);
+  /// The buffer of the inputs that the units of a sparse weight (or of its gradient) are connected to,
+  /// [fan-in][units]; null for a dense one.
+  mlir::Value connectionsOf(mlir::Value weight);
   std::string uniqueName(llvm::StringRef base);
   std::string layerOf(int unitClass) const { return classes.getClasses()[unitClass].name; }
 
@@ -162,6 +169,7 @@ private:
   llvm::DenseMap<mlir::Operation *, Storage> partialsOf; // sum over units -> the tiles' partial sums
   llvm::DenseMap<mlir::Operation *, ListShape> reductionShapes;
   llvm::DenseMap<mlir::Operation *, RowStage> rowStages;
+  llvm::DenseMap<std::pair<int, mlir::Attribute>, tile::BufferOp> connections; // by class of units
   llvm::SmallPtrSet<mlir::Value, 4> eventStates; // lists that the next step reads
   llvm::StringMap<int> names;
   int64_t nextIndexTile = -1;

@@ -10,16 +10,16 @@ using namespace spikeloom::snn;
 using namespace spikeloom::tile;
 
 namespace {
-/// What a tile holds of a parameter: [inputs][units], or one number per unit.
+/// What a tile holds of a parameter: [inputs][units], [connections][units], or one number per unit.
 struct OwnShape {
   int64_t rows;
   bool matrix;
   SmallVector<int64_t> shape;
 
   OwnShape(Value parameter, FamilyOp owner) {
-    auto type = cast<RankedTensorType>(parameter.getType());
-    matrix = type.getRank() == 2;
-    rows = matrix ? type.getDimSize(1) : 1;
+    SmallVector<int64_t> stored = storedShape(parameter);
+    matrix = stored.size() == 2;
+    rows = matrix ? stored[1] : 1;
     int64_t perTile = owner.getPerTile();
     shape = matrix ? SmallVector<int64_t>{rows, perTile} : SmallVector<int64_t>{perTile};
   }

@@ -98,7 +98,16 @@ static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &class
     if (int unitClass = classes.getClass(of); unitClass >= 0)
       to[unitClass] += amount;
   };
+  // Rows that workers spread out for synapses with connections, see ConnectionStages.cpp.
+  auto rows = [](Value weight) {
+    auto type = cast<RankedTensorType>(weight.getType());
+    return getConnections(type) ? kWorkers * type.getDimSize(1) * 4 : 0;
+  };
   function.walk([&](Operation *op) {
+    if (auto linear = dyn_cast<LinearOp>(op))
+      add(bytes.forward, linear.getResult(), rows(linear.getWeight()));
+    else if (auto grad = dyn_cast<LinearInputGradOp>(op))
+      add(bytes.backward, grad.getGradient(), rows(grad.getWeight()));
     if (isRowOp(op)) {
       auto type = cast<RankedTensorType>(op->getResult(0).getType());
       add(bytes.perUnit, op->getResult(0), type.getNumElements() / type.getShape().back() * 4);
@@ -146,7 +155,8 @@ static PartitionProblem problemFor(const Machine &machine, func::FuncOp function
     // neuron.
     double perEntry = double(costs.deltaLoad), perUnit = double(costs.loadPair) / 2;
     request.cyclesFixed = double(batch) * c.listed * perEntry;
-    request.cyclesPerUnit = double(batch) * (c.listed * perUnit + 12);
+    // A connection: an id, the element of the row that it names, a weight, and the sum.
+    request.cyclesPerUnit = double(batch) * (c.listed * perUnit + 12 + 4 * c.gathered);
     request.unitsPerVector = 2;
     problem.unitFamilies.push_back(request);
   }

@@ -38,6 +38,8 @@ bool spikeloom::isPerUnit(Operation *op) {
 
 SmallVector<int64_t> spikeloom::storedShape(Value value) {
   SmallVector<int64_t> shape(cast<RankedTensorType>(value.getType()).getShape());
+  if (ConnectionsAttr connections = getConnections(value.getType()))
+    shape.back() = connections.getFanIn();
   return shape.empty() ? SmallVector<int64_t>{1} : shape;
 }
 

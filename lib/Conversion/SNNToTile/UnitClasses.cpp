@@ -187,7 +187,10 @@ void UnitClasses::number(func::FuncOp function) {
                     : kind && kind.getValue() == ArgumentKind::optimizer ? bytes.optimizer
                     : accumulator                                        ? bytes.gradients
                                                                          : bytes.states;
-    part += type.getNumElements() / classes[number].units * 4;
+    ConnectionsAttr connections = getConnections(type);
+    part += (connections ? connections.getFanIn() : type.getNumElements() / classes[number].units) * 4;
+    if (parameter && connections)
+      bytes.weights += connections.getFanIn() * 2; // their inputs
   };
   for (BlockArgument argument : function.getArguments())
     if (!argument.use_empty())
@@ -203,6 +206,11 @@ void UnitClasses::number(func::FuncOp function) {
       UnitClass &c = classes[getClass(linear.getResult())];
       int64_t in = cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(1);
       EventsAttr events = getEvents(linear.getInput().getType());
+      if (ConnectionsAttr connections = getConnections(linear.getWeight().getType())) {
+        c.fanIn += connections.getFanIn();
+        c.gathered += double(connections.getFanIn());
+        return;
+      }
       c.fanIn += in;
       c.listed += double(events ? std::min<int64_t>(events.getCapacity(), in) : in);
     }

@@ -201,6 +201,8 @@ void UnitStageEmitter::emitEntries(ExpandOp op) {
 //===----------------------------------------------------------------------===//
 
 void UnitStageEmitter::emitLinear(LinearOp op) {
+  if (getConnections(op.getWeight().getType()))
+    return emitConnectedLinear(op);
   int64_t in = cast<RankedTensorType>(op.getWeight().getType()).getDimSize(1);
   Value w = ownArgument(lowering.storages.lookup(op.getWeight()), Access::read);
   SmallVector<Value> sums(chunk.size(), b.f32(0));

@@ -117,8 +117,11 @@ void UnitStageEmitter::emitSamples() {
   b.workers(kWorkers, [&](Value worker) {
     std::pair<Value, Value> range = b.share(worker, kWorkers, batch);
     Value from = range.first, to = range.second;
+    SmallVector<Value> spread = inputsToSpread();
+    clearSpreadRows(spread);
     b.loop(from, to, [&](Value s) {
       sample = s;
+      spreadRows(spread, s, /*spikes=*/true);
       for (Operation *op : stage.ops) {
         b.setLoc(op->getLoc());
         if (auto adjoint = dyn_cast<NeuronAdjointOp>(op);
@@ -138,6 +141,7 @@ void UnitStageEmitter::emitSamples() {
         }
         storeTargets(isSampleOp);
       });
+      spreadRows(spread, s, /*spikes=*/false);
     });
   });
 }
@@ -201,6 +205,8 @@ void UnitStageEmitter::countSteps() {
 }
 
 void UnitStageEmitter::emitWeightGradient(LinearWeightGradOp op) {
+  if (getConnections(op.getResult().getType()))
+    return emitConnectedWeightGradient(op);
   Storage gradient = lowering.storages.lookup(op.getGradient());
   Storage target = lowering.targets.lookup(op.getResult()).front();
   int64_t in = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
@@ -281,6 +287,8 @@ void UnitStageEmitter::emitBatchSum(BatchSumOp op) {
 }
 
 void UnitStageEmitter::emitInputGradient(LinearInputGradOp op) {
+  if (getConnections(op.getWeight().getType()))
+    return emitConnectedInputGradient(op);
   Storage gradient = lowering.storages.lookup(op.getGradient());
   int64_t in = cast<RankedTensorType>(op.getWeight().getType()).getDimSize(1);
   Value g = ownArgument(gradient, Access::read);

@@ -40,6 +40,29 @@ private:
   void emitConvMatrix(snn::ConvMatrixOp op);
   void emitConvKernelGrad(snn::ConvKernelGradOp op);
 
+  // Synapses with connections (ConnectionStages.cpp).
+  /// One connection of a unit: the input that it reads, and whether it is there (null: it is).
+  struct Connection {
+    mlir::Value input, exists;
+  };
+  /// The connections of the tile's units, [count][units].
+  struct Connections {
+    mlir::Value inputs;
+    int64_t count = 0;
+    bool padded = false;
+  };
+  Connections connectionsOf(mlir::Value weight);
+  Connection connectionAt(const Connections &connections, mlir::Value j, mlir::Value c);
+  mlir::Value ifConnected(const Connection &connection, mlir::Value term);
+  mlir::Value rowElement(mlir::Value input, mlir::Value s, mlir::Value i);
+  mlir::Value spreadRow(mlir::Value input);
+  void clearSpreadRows(llvm::ArrayRef<mlir::Value> inputs);
+  void spreadRows(llvm::ArrayRef<mlir::Value> inputs, mlir::Value s, bool spikes);
+  llvm::SmallVector<mlir::Value> inputsToSpread();
+  void emitConnectedLinear(snn::LinearOp op);
+  void emitConnectedWeightGradient(snn::LinearWeightGradOp op);
+  void emitConnectedInputGradient(snn::LinearInputGradOp op);
+
   /// Calls `body` with the units of the tile, at most kUnroll at a time.
   void forUnits(llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
 
@@ -88,6 +111,7 @@ private:
   llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value>
       loaded; // read from storage, by unit in registers
   llvm::DenseMap<std::pair<mlir::Operation *, int>, mlir::Value> scratches;
+  llvm::DenseMap<mlir::Value, mlir::Value> spreads; // rows of lists, by input
 };
 
 } // namespace spikeloom

@@ -13,12 +13,13 @@ from typing import NoReturn
 from ..encoding import CODINGS, RATE_GAIN
 from ..errors import UsageError
 from ..importers.nir_conventions import CONVENTIONS, DEFAULT_DT
+from ..importers.sparsity import SPARSE_BELOW
 from ..models import Model, load
 from ..options import Events
 from ..schedules import parse_threshold_schedule
 from ..session import Program, Session
 from .training_options import training_defaults
-from .values import activity, gain, length, pair, positive, regex, seed, share, time_step
+from .values import activity, gain, length, pair, positive, rate, regex, seed, share, time_step
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +75,13 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as", dest="as_", choices=("step", "sequence"), help="what the graph is (default: by states)")
     parser.add_argument(
         "--state", type=pair, action="append", default=[], metavar="IN=OUT", help="output OUT is the next value of IN"
+    )
+    parser.add_argument(
+        "--sparse-weights",
+        type=rate,
+        metavar="F",
+        help="weight matrices with at most this part of non-zeros keep their zeros and are stored as connections; "
+        f"0: all are dense (default: {SPARSE_BELOW:g})",
     )
     group = parser.add_argument_group("NIR files, which do not say how time passes")
     group.add_argument(
@@ -185,6 +193,7 @@ def open_model(options: argparse.Namespace) -> Model:
         nir_dt=options.nir_dt,
         nir_convention=options.nir_convention,
         nir_reset=options.nir_reset,
+        sparse_weights=options.sparse_weights,
     )
 
 

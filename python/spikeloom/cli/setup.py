@@ -29,6 +29,7 @@ from .training_options import training
 DECISIVE = (
     *("batch", "seed", "encode", "encode_gain", "no_shuffle", "max_activity", "train_parameters"),
     *("gradient_accumulation", "chips", "init", "rotate", "as_", "nir_convention", "nir_reset"),
+    "sparse_weights",
 )
 
 

@@ -15,6 +15,7 @@ from .model import Model
 from .nir_conventions import CONVENTIONS, DEFAULT_DT, NirOptions
 from .nir_model import load_model
 from .problems import ImportFailed, Problem
+from .sparsity import SPARSE_BELOW
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="name of the model; default: the file's")
     parser.add_argument("--train-parameters", metavar="REGEX", help="the initializers to train; default: what the "
                         "exporter marks, else weights and biases")
+    parser.add_argument("--sparse-weights", type=float, metavar="F", help="weight matrices with at most this part of "
+                        f"non-zeros keep their zeros, as connections; 0: none (default: {SPARSE_BELOW})")
     parser.add_argument("--nir-dt", metavar="SECONDS|metadata",
                         help=f"time step of a NIR graph; default: {DEFAULT_DT:g}")
     parser.add_argument("--nir-convention", choices=tuple(CONVENTIONS), default="auto", metavar="NAME",
@@ -53,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         nir = NirOptions(options.nir_dt, options.nir_convention, options.nir_reset)
         model = load_model(options.model, batch=options.batch, steps=options.steps, as_=options.as_,
                            state=options.state, name=options.name, train_parameters=options.train_parameters,
-                           nir=nir)
+                           sparse_weights=options.sparse_weights, nir=nir)
     except ImportFailed as failure:
         _report(options, failure.problems, None)
         return 1

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from .emit_ops import OpWriter, key, number, parameter_type, string, typed
+from .emit_ops import OpWriter, connections_alias, key, number, parameter_type, string, typed, value_type
 from .ir import Parameter, Port, Program, Scan, State, Step, Value
 from .programs import outside_scope, parameters
+from .sparsity import connections
 
 
 def emit(program: Program, batch: int, name: str) -> str:
@@ -61,7 +62,8 @@ class _Emitter:
         last = typed([writer.use(v) for v in outputs], [self.type_of(v) for v in outputs])
         head = "  func.func @main(" + ",\n                  ".join(arguments) + ")"
         head += f"\n      -> ({', '.join(results)}) {{" if results else " {"
-        return "\n".join([f"module attributes {{snn.model = {string(self.name)}}} {{", head, *writer.hoisted,
+        aliases = [_alias(p) for p in self.parameters if p.sparse]
+        return "\n".join([*aliases, f"module attributes {{snn.model = {string(self.name)}}} {{", head, *writer.hoisted,
                           *writer.lines, f"    return {last}".rstrip(), "  }", "}", "", *self._resources()]) + "\n"
 
     def _arguments(self) -> list[str]:
@@ -158,4 +160,12 @@ def _parameter_argument(parameter: Parameter) -> str:
     kind = parameter_type(parameter)
     trainable = ", snn.trainable" if parameter.trainable else ""
     return (f"{kind} {{snn.name = {string(parameter.name)}, snn.kind = #snn.kind<parameter>{trainable}, "
-            f"snn.value = dense_resource<{key(parameter.name)}> : {kind}}}")
+            f"snn.value = dense_resource<{key(parameter.name)}> : {value_type(parameter)}}}")
+
+
+def _alias(parameter: Parameter) -> str:
+    """The line that says which inputs the outputs of a sparse weight are connected to."""
+    found = connections(parameter.value)
+    rows, most = found.shape
+    digits = found.astype("<i4").tobytes().hex().upper()
+    return f'{connections_alias(parameter)} = #snn.connections<dense<"0x{digits}"> : tensor<{rows}x{most}xi32>>'

@@ -240,8 +240,20 @@ class OpWriter:
 
 
 def parameter_type(parameter: Parameter) -> str:
-    """The type of a parameter."""
+    """The type of a parameter; that of a sparse one names its connections by an alias, see `connections_alias`."""
+    kind = value_type(parameter)
+    return f"{kind[:-1]}, {connections_alias(parameter)}>" if parameter.sparse else kind
+
+
+def value_type(parameter: Parameter) -> str:
+    """The type of a parameter's value, which is dense."""
     return "tensor<" + "".join(f"{d}x" for d in parameter.shape) + "f32>"
+
+
+def connections_alias(parameter: Parameter) -> str:
+    """The alias of a sparse parameter's encoding: distinct for distinct names."""
+    plain = "".join(c if c.isascii() and c.isalnum() else f"${ord(c):x}$" for c in parameter.name)
+    return f"#connections_{plain}"
 
 
 def typed(values: list[str], types: list[str]) -> str:

@@ -36,8 +36,9 @@ Item = TypeVar("Item")
 class Parameter:
     """A named buffer of the model: weights `[out, in]`, per-neuron values `[N]` or a scalar `[]`.
 
-    `density` is below 1 for a matrix that is mostly zeros on purpose (masked weights, constant selections). `place`
-    tells of a part of an initializer: its name, and where in it (flat, row-major) each element of the value stands.
+    A `sparse` matrix has connections where it is not zero and nowhere else, for good. `made` marks what the importer
+    made itself. `place` tells of a part of an initializer: its name, and where in it (flat, row-major) each element of
+    the value stands.
     """
 
     name: str
@@ -45,7 +46,8 @@ class Parameter:
     trainable: bool = False
     note: str = ""
     transposed: bool = False
-    density: float = 1.0
+    sparse: bool = False
+    made: bool = False
     place: tuple[str, np.ndarray] | None = None
 
     @property
@@ -53,6 +55,11 @@ class Parameter:
         """The shape that a program has; a kernel of a convolution is `[out, in / groups * positions]` there."""
         shape = self.value.shape
         return shape if len(shape) <= 2 else (shape[0], prod(shape[1:]))
+
+    @property
+    def density(self) -> float:
+        """The part of the value that is not zero."""
+        return float(np.count_nonzero(self.value)) / max(1, self.value.size)
 
 
 @dataclass(eq=False, repr=False)  # operands of operands: a repr would never end

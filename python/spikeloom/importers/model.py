@@ -17,6 +17,7 @@ from .problems import ImportFailed, Problem, ProblemList, Source, check_request
 from .programs import finish, operations, outside_scope, parameters, scans, scope_of, step_program
 from .raise_neurons import raise_neurons, spike_tests
 from .rerolling import reroll, reroll_repeats
+from .sparsity import mark_sparse
 from .tracing import Traced, trace_graph
 from .verify import find_difference
 
@@ -115,17 +116,21 @@ class Model:
 
 def load_onnx(path: str | Path, *, batch: int | None = None, steps: int | None = None, as_: str | None = None,
               state: Iterable[str] | Mapping[str, str] = (), name: str | None = None,
-              train_parameters: str | None = None) -> Model:
+              train_parameters: str | None = None, sparse_weights: float | None = None) -> Model:
     """Imports an ONNX file: a step function `(x, state...) -> (y, state...)`, whole sequences, or a graph without time.
 
     `batch` re-batches the file, `steps` is the length of the sequences of a step function or of a dynamic axis of time,
     `as_` is `step` or `sequence`, `state` holds pairs `IN=OUT` (or is a mapping), `train_parameters` is a regular
-    expression of the initializers to train. Raises `ImportFailed` with the complete list of reasons.
+    expression of the initializers to train, `sparse_weights` the part of non-zeros up to which a weight matrix is kept
+    as connections (default: `sparsity.SPARSE_BELOW`, 0 keeps all dense). Raises `ImportFailed` with the complete list
+    of reasons.
     """
     path = str(path)
     problems = ProblemList()
     pairs = [f"{a}={b}" for a, b in state.items()] if isinstance(state, Mapping) else list(state)
     model = _load(path, batch, steps, as_, pairs, name, train_parameters, problems)
+    if model is not None:
+        mark_sparse(model.program, sparse_weights, problems)
     if model is None or problems.has_errors:
         raise ImportFailed(path, problems.items)
     model.problems = problems.items

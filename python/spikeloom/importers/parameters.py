@@ -17,9 +17,6 @@ from .ir import Op, Parameter, Step, Value, cone
 from .onnx_graph import Const, SourceGraph
 from .problems import ProblemList, Source
 
-# Weights are sparse when at most this part of them is not zero.
-_SPARSE = 0.5
-
 
 class ParameterTable:
     """Makes parameters, one for each constant and use as weights or as values per neuron."""
@@ -68,11 +65,6 @@ class ParameterTable:
                                 f"{first}; train or export the model again", source)
         trainable = self.is_marked(const) or (weight and self.graph.marks is None and self.pattern is None)
         parameter = Parameter(name, value, trainable, transposed=transposed)
-        if weight and value.ndim > 1:
-            parameter.density = float(np.count_nonzero(value)) / max(1, value.size)
-        if parameter.density <= _SPARSE:
-            more = "; they are kept as numbers, and training would change them" if trainable else ""
-            self.problems.note(f"'{name}' is sparse: {1 - parameter.density:.0%} of its weights are zero{more}", source)
         if transposed:
             parameter.note = "stored transposed in the file; kept here as [out, in]"
         self._folding_note(const, parameter)

@@ -23,8 +23,9 @@ struct UnitClass {
   std::string name; // of the first layer in it, from its weight's name
   int64_t units = 0;
   UnitBytes bytes;
-  int64_t fanIn = 0; // inputs of all its synapses together
-  double listed = 0; // list entries, or dense inputs, that a step reads per sample
+  int64_t fanIn = 0;   // inputs of all its synapses together
+  double listed = 0;   // list entries, or dense inputs, that a step reads per sample
+  double gathered = 0; // connections of a unit, of which each has an input of its own
 };
 
 /// Classes of a model function, in the order of their first value.

@@ -8,6 +8,8 @@ using namespace mlir;
 using namespace spikeloom::snn;
 
 RankedTensorType spikeloom::snn::getCotangentType(Type type) {
+  if (getConnections(type))
+    return cast<RankedTensorType>(type);
   EventsAttr events = getEvents(type);
   return events ? getEventTensor(type, events.getCapacity(), false) : getDense(type);
 }

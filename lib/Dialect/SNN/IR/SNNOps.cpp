@@ -25,9 +25,17 @@ LogicalResult spikeloom::snn::checkShape(Operation *op, StringRef what, Value va
 }
 
 LogicalResult spikeloom::snn::checkDense(Operation *op, StringRef what, Value value) {
+  if (getConnections(value.getType()))
+    return op->emitOpError() << what << " must be dense, found " << value.getType()
+                             << "; connections are those of weights";
   if (!getEvents(value.getType()))
     return success();
   return op->emitOpError() << what << " must be dense, found " << value.getType() << "; use snn.expand";
+}
+
+/// A weight or its gradient: dense, or with connections.
+static LogicalResult checkWeight(Operation *op, StringRef what, Value value) {
+  return getConnections(value.getType()) ? success() : checkDense(op, what, value);
 }
 
 LogicalResult spikeloom::snn::checkMatrix(Operation *op, StringRef what, Value value) {
@@ -59,7 +67,7 @@ static LogicalResult checkSameSupport(Operation *op, StringRef what, Type type, 
 
 LogicalResult LinearOp::verify() {
   if (failed(checkMatrix(*this, "input", getInput())) || failed(checkMatrix(*this, "weight", getWeight())) ||
-      failed(checkDense(*this, "weight", getWeight())) || failed(checkDense(*this, "result", getResult())))
+      failed(checkWeight(*this, "weight", getWeight())) || failed(checkDense(*this, "result", getResult())))
     return failure();
   int64_t in = typeOf(getInput()).getDimSize(1), out = typeOf(getWeight()).getDimSize(0);
   if (failed(checkShape(*this, "weight", getWeight(), {out, in})) ||
@@ -72,7 +80,7 @@ LogicalResult LinearInputGradOp::verify() {
   if (failed(checkMatrix(*this, "gradient", getGradient())) ||
       failed(checkMatrix(*this, "weight", getWeight())) ||
       failed(checkDense(*this, "gradient", getGradient())) ||
-      failed(checkDense(*this, "weight", getWeight())))
+      failed(checkWeight(*this, "weight", getWeight())))
     return failure();
   int64_t out = typeOf(getGradient()).getDimSize(1), in = typeOf(getWeight()).getDimSize(1);
   SmallVector<int64_t> shape{typeOf(getGradient()).getDimSize(0), in};
@@ -93,7 +101,9 @@ LogicalResult LinearInputGradOp::verify() {
 
 LogicalResult LinearWeightGradOp::verify() {
   if (failed(checkMatrix(*this, "gradient", getGradient())) ||
-      failed(checkMatrix(*this, "input", getInput())) || failed(checkDense(*this, "gradient", getGradient())))
+      failed(checkMatrix(*this, "input", getInput())) ||
+      failed(checkDense(*this, "gradient", getGradient())) ||
+      failed(checkWeight(*this, "accumulator", getAccumulator())))
     return failure();
   if (typeOf(getGradient()).getDimSize(0) != typeOf(getInput()).getDimSize(0))
     return emitOpError("gradient and input must have the same batch, found ")
@@ -283,7 +293,7 @@ LogicalResult AccumulateOp::verify() {
   return success();
 }
 
-LogicalResult CheckEqualOp::verify() { return checkDense(*this, "a compared value", getActual()); }
+LogicalResult CheckEqualOp::verify() { return checkWeight(*this, "a compared value", getActual()); }
 
 LogicalResult CheckCloseOp::verify() {
   if (getTolerance().isNegative() || getTolerance().isNaN())

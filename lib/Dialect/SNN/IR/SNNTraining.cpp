@@ -59,7 +59,7 @@ LogicalResult ClipByNormOp::verify() {
   if (getGradients().empty())
     return emitOpError("needs at least one gradient");
   for (Value gradient : getGradients())
-    if (typeOf(gradient).getRank() > 2 || failed(checkDense(*this, "a gradient", gradient)))
+    if (typeOf(gradient).getRank() > 2 || getEvents(gradient.getType()))
       return emitOpError("takes gradients [N, I], [N] or [], found ") << gradient.getType();
   if (failed(checkShape(*this, "norm", getNorm(), {})) ||
       failed(checkShape(*this, "factor", getFactor(), {})))

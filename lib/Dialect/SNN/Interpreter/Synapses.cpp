@@ -79,13 +79,24 @@ float spikeloom::snn::placedSum(llvm::function_ref<float(int64_t)> term, int64_t
 static Tensor inputGradient(LinearInputGradOp op, const Tensor &gradient, const Tensor &weight,
                             const Tensor *support) {
   int64_t outputs = weight.shape[0], inputs = weight.shape[1];
+  // Which terms there are: without connections all.
+  std::vector<bool> connected;
+  if (ConnectionsAttr connections = getConnections(op.getWeight().getType())) {
+    connected.assign(outputs * inputs, false);
+    for (auto [o, list] : llvm::enumerate(connections.getLists()))
+      for (int32_t i : list)
+        connected[o * inputs + i] = true;
+  }
   Tensor result({gradient.shape[0], inputs});
   if (support)
     result.rows = support->rows;
   for (int64_t b = 0; b < gradient.shape[0]; ++b) {
     const float *g = gradient.row(b);
     auto entry = [&](int64_t i) {
-      auto term = [&](int64_t o) { return g[o] * weight.data[o * inputs + i]; };
+      auto term = [&](int64_t o) {
+        bool exists = connected.empty() || connected[o * inputs + i];
+        return exists ? g[o] * weight.data[o * inputs + i] : 0.0f;
+      };
       float sum = 0.0f;
       if (auto placement = op.getPlacement())
         sum = placedSum(term, outputs, (*placement)[0], (*placement)[1]);
@@ -102,6 +113,47 @@ static Tensor inputGradient(LinearInputGradOp op, const Tensor &gradient, const 
         entry(i);
   }
   return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights with connections
+//===----------------------------------------------------------------------===//
+
+using Connections = std::vector<std::vector<int32_t>>;
+
+/// What synapses with connections read of a row: every element of it, zero where it lists no spike.
+static std::vector<float> wholeRow(const Tensor &input, bool binary, int64_t row) {
+  std::vector<float> values(input.units(), 0.0f);
+  forInputs(input, binary, row, [&](int64_t i, float x) { values[i] = x; });
+  return values;
+}
+
+static Tensor connectedLinear(const Tensor &input, bool binary, const Tensor &weight,
+                              const Connections &connections, const Tensor *bias) {
+  int64_t outputs = weight.shape[0], inputs = weight.shape[1];
+  Tensor result({input.shape[0], outputs});
+  for (int64_t b = 0; b < input.shape[0]; ++b) {
+    std::vector<float> x = wholeRow(input, binary, b);
+    for (int64_t o = 0; o < outputs; ++o) {
+      float sum = 0.0f;
+      for (int32_t i : connections[o])
+        sum += x[i] * weight.data[o * inputs + i];
+      result.row(b)[o] = bias ? sum + bias->data[o] : sum;
+    }
+  }
+  return result;
+}
+
+static Tensor connectedWeightGradient(const Tensor &gradient, const Tensor &input, bool binary,
+                                      const Connections &connections, Tensor accumulator) {
+  int64_t inputs = accumulator.shape[1];
+  for (int64_t b = 0; b < gradient.shape[0]; ++b) {
+    std::vector<float> x = wholeRow(input, binary, b);
+    for (size_t o = 0; o < connections.size(); ++o)
+      for (int32_t i : connections[o])
+        accumulator.data[o * inputs + i] += gradient.row(b)[o] * x[i];
+  }
+  return accumulator;
 }
 
 static Tensor weightGradient(const Tensor &gradient, const Tensor &input, bool binary, Tensor accumulator) {
@@ -147,6 +199,12 @@ LogicalResult Interpreter::evaluateSynapse(Operation *op) {
   auto shapeOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getShape().vec(); };
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](LinearOp o) {
+        if (ConnectionsAttr connections = getConnections(o.getWeight().getType())) {
+          set(o.getResult(),
+              connectedLinear(valueOf(o.getInput()), isBinary(o.getInput()), valueOf(o.getWeight()),
+                              connections.getLists(), optionalValueOf(o.getBias())));
+          return success();
+        }
         set(o.getResult(), linear(valueOf(o.getInput()), isBinary(o.getInput()), valueOf(o.getWeight()),
                                   optionalValueOf(o.getBias())));
         return success();
@@ -157,6 +215,12 @@ LogicalResult Interpreter::evaluateSynapse(Operation *op) {
         return success();
       })
       .Case([&](LinearWeightGradOp o) {
+        if (ConnectionsAttr connections = getConnections(o.getResult().getType())) {
+          set(o.getResult(),
+              connectedWeightGradient(valueOf(o.getGradient()), valueOf(o.getInput()), isBinary(o.getInput()),
+                                      connections.getLists(), valueOf(o.getAccumulator())));
+          return success();
+        }
         set(o.getResult(), weightGradient(valueOf(o.getGradient()), valueOf(o.getInput()),
                                           isBinary(o.getInput()), valueOf(o.getAccumulator())));
         return success();

@@ -106,10 +106,19 @@ static float squares(const Tensor &gradient) {
   return total;
 }
 
-static std::pair<float, float> normAndFactor(ArrayRef<const Tensor *> gradients, float limit) {
+/// The values at the connections alone, a row for each output; 0 behind the last.
+static Tensor atConnections(const Tensor &dense, ConnectionsAttr connections) {
+  Tensor values({dense.shape[0], connections.getFanIn()});
+  for (auto [o, list] : llvm::enumerate(connections.getLists()))
+    for (auto [j, i] : llvm::enumerate(list))
+      values.row(o)[j] = dense.row(o)[i];
+  return values;
+}
+
+static std::pair<float, float> normAndFactor(ArrayRef<float> sums, float limit) {
   float total = 0.0f;
-  for (auto [k, gradient] : llvm::enumerate(gradients))
-    total = k == 0 ? squares(*gradient) : total + squares(*gradient);
+  for (auto [k, sum] : llvm::enumerate(sums))
+    total = k == 0 ? sum : total + sum;
   float norm = std::sqrt(total), bounded = norm + 1e-6f, factor = limit / bounded;
   return {norm, factor < 1.0f ? factor : 1.0f};
 }
@@ -175,10 +184,13 @@ LogicalResult Interpreter::evaluateTraining(Operation *op) {
         return success();
       })
       .Case([&](ClipByNormOp o) {
-        SmallVector<const Tensor *> gradients;
-        for (Value gradient : o.getGradients())
-          gradients.push_back(&valueOf(gradient));
-        auto [norm, factor] = normAndFactor(gradients, o.getLimit().convertToFloat());
+        SmallVector<float> sums;
+        for (Value gradient : o.getGradients()) {
+          ConnectionsAttr connections = getConnections(gradient.getType());
+          sums.push_back(
+              squares(connections ? atConnections(valueOf(gradient), connections) : valueOf(gradient)));
+        }
+        auto [norm, factor] = normAndFactor(sums, o.getLimit().convertToFloat());
         Tensor scalar{std::vector<int64_t>{}};
         scalar.data[0] = norm;
         set(o.getNorm(), scalar);

@@ -52,7 +52,8 @@ public:
   /// A cotangent of zero for a value.
   Value zeros(Value value) {
     Type type = value.getType();
-    Value dense = arith::ConstantOp::create(nested, value.getLoc(), nested.getZeroAttr(getDense(type)));
+    Type zeroType = getEvents(type) ? getDense(type) : type;
+    Value dense = arith::ConstantOp::create(nested, value.getLoc(), nested.getZeroAttr(zeroType));
     if (!getEvents(type))
       return dense;
     return RestrictOp::create(nested, value.getLoc(), getCotangentType(type), dense, taped(value));

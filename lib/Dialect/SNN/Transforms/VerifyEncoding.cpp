@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Refuses the events encoding on operations that would ignore or erase it.
+// Refuses encodings on operations that would ignore or erase them.
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -15,8 +16,20 @@ using namespace mlir;
 using namespace spikeloom::snn;
 
 namespace {
+/// Whether the operation takes and makes weights with connections.
+static bool knowsConnections(Operation *op) {
+  return isa<LinearOp, LinearInputGradOp, LinearWeightGradOp, ClipByNormOp, OptimizerOpInterface, GradientOp,
+             ScanOp, YieldOp, arith::ConstantOp, FunctionOpInterface, CallOpInterface>(op) ||
+         op->hasTrait<OpTrait::ReturnLike>();
+}
+
 struct SNNVerifyEncoding : spikeloom::snn::impl::SNNVerifyEncodingBase<SNNVerifyEncoding> {
   static LogicalResult check(Operation *op) {
+    auto connected = [](Type type) { return bool(getConnections(type)); };
+    if (!knowsConnections(op) &&
+        (llvm::any_of(op->getOperandTypes(), connected) || llvm::any_of(op->getResultTypes(), connected)))
+      return op->emitOpError("takes or makes a weight with connections, which only synapses, their adjoints "
+                             "and optimisers know; make the weight dense");
     if (isa_and_nonnull<SNNDialect>(op->getDialect()) || isa<FunctionOpInterface, CallOpInterface>(op) ||
         op->hasTrait<OpTrait::ReturnLike>() || isa<UnrealizedConversionCastOp>(op))
       return success();

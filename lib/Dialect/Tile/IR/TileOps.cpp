@@ -94,6 +94,30 @@ LogicalResult BufferOp::verify() {
   if (getPitch() != 0 && type.getRank() > 0 && int64_t(getPitch()) < type.getShape().back())
     return emitOpError("attribute 'pitch' is ")
            << getPitch() << ", less than the row of " << type.getShape().back();
+  if (auto content = getContentAttr()) {
+    ShapedType given = content.getShapedType();
+    if (given.getShape() != type.getShape() || given.getElementType() != type.getElementType() ||
+        !getPersistent() || getSteps())
+      return emitOpError(
+                 "attribute 'content' must have the shape and elements of a persistent buffer without "
+                 "steps, found ")
+             << given << " for " << type;
+  }
+  return success();
+}
+
+LogicalResult PortOp::verify() {
+  if (!getConnections())
+    return success();
+  auto values = cast<MemRefType>(getBuffer().getType()),
+       inputs = cast<MemRefType>(getConnections().getType());
+  if (values.getShape() != inputs.getShape() || values.getRank() != 2 ||
+      !inputs.getElementType().isInteger(16))
+    return emitOpError("connections must be i16 of the buffer's shape [m][out], found ")
+           << inputs << " for " << values;
+  if (getShape().size() != 2 || getShape()[0] != values.getDimSize(1) || getTransposed())
+    return emitOpError("with connections holds [m][out] of an [out, in] parameter, found ")
+           << values << " for shape [" << getShape() << "]";
   return success();
 }
 

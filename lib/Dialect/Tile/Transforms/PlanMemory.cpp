@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Addresses of buffers and staging copies, and the cost of the exchanges that fill the copies.
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Remarks.h"
 #include "spikeloom/Dialect/Tile/IR/TileOps.h"
@@ -32,6 +34,19 @@ static StringRef kindOf(BufferOp buffer) {
   if (name.contains(".piece") || name.contains(".compared"))
     return "list building";
   return buffer.getSteps() && !buffer.getWindow() ? "event tapes and history" : "state";
+}
+
+/// What the workers of a tile keep for themselves while a codelet runs.
+static int64_t privateBytes(ModuleOp module, ComputeOp stage) {
+  int64_t bytes = 0, workers = 1;
+  if (auto codelet = module.lookupSymbol<func::FuncOp>(stage.getCodelet()))
+    codelet.walk([&](Operation *op) {
+      if (auto alloca = dyn_cast<memref::AllocaOp>(op); alloca && alloca.getType().hasStaticShape())
+        bytes += alloca.getType().getNumElements() * alloca.getType().getElementTypeBitWidth() / 8;
+      else if (auto started = dyn_cast<WorkersOp>(op))
+        workers = std::max(workers, int64_t(started.getCount()));
+    });
+  return bytes * workers;
 }
 
 namespace {
@@ -106,6 +121,9 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
     for (PhaseOp phase : phases)
       for (auto stage : phase.getBody().getOps<ComputeOp>()) {
         auto family = stage.getFamily().getDefiningOp<FamilyOp>();
+        if (int64_t bytes = privateBytes(getOperation(), stage))
+          request(family, (stage.getCodelet() + ".private").str(), "workers' arrays", bytes,
+                  phaseNumber[phase], phaseNumber[phase]);
         for (auto [i, value] : llvm::enumerate(stage.getArguments())) {
           auto buffer = value.getDefiningOp<BufferOp>();
           auto view = cast<ArgumentAttr>(stage.getViews()[i]);

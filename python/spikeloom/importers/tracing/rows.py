@@ -116,8 +116,8 @@ class Rows:
         """A parameter that is no initializer of the file and never trains, one for each distinct value."""
         key = (what, value.shape, value.tobytes())
         if key not in self._fixed:
-            self._fixed[key] = Parameter(f"constant.{what}.{len(self._fixed)}", np.ascontiguousarray(value, np.float32))
-            self._fixed[key].density = density(value)
+            self._fixed[key] = Parameter(f"constant.{what}.{len(self._fixed)}", np.ascontiguousarray(value, np.float32),
+                                         made=True)
         return self._fixed[key]
 
     def columns(self, x: Value, shape: list[int], offsets: list[int], sizes: list[int], strides: list[int],
@@ -127,11 +127,6 @@ class Rows:
             return x
         return self.builder.make("slice", [x], prod(sizes), shape=tuple(shape), offsets=tuple(offsets),
                                  sizes=tuple(sizes), strides=tuple(strides), fill=float(fill))
-
-
-def density(matrix: np.ndarray) -> float:
-    """The fraction of entries that are not zero."""
-    return float(np.count_nonzero(matrix)) / max(1, matrix.size)
 
 
 def strided_view(columns: np.ndarray, width: int) -> tuple[tuple[int, ...], ...] | None:

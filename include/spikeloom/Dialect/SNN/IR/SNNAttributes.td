@@ -26,6 +26,31 @@ def SNN_EventsAttr : SNN_Attr<"Events", "events", [
   let genVerifyDecl = 1;
 }
 
+def SNN_ConnectionsAttr : SNN_Attr<"Connections", "connections", [
+    DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "Encoding of a sparse weight matrix `[out, in]`: which inputs each output is connected to";
+  let description = [{
+    Row o of `inputs`, `tensor<OUT x M x i32>`, holds the inputs of output o in ascending order, then -1 up to M, the
+    largest number of inputs that an output has. A tensor with this encoding has the shape and the values of the dense
+    matrix and is zero wherever there is no connection, for good: gradients and optimiser states of such a weight have
+    its type. Only the connections are stored and computed. There are at most 65535 inputs.
+
+    Example: `tensor<2x4xf32, #snn.connections<dense<[[0, 3], [1, -1]]> : tensor<2x2xi32>>>`
+  }];
+  let parameters = (ins "::mlir::DenseIntElementsAttr":$inputs);
+  let assemblyFormat = "`<` $inputs `>`";
+  let extraClassDeclaration = [{
+    /// Inputs of a weight with connections: ids take 16 bits, of which one value stands for no connection.
+    static constexpr int64_t kMostInputs = 65535;
+    /// M, the largest number of inputs of an output.
+    int64_t getFanIn() const { return getInputs().getType().getDimSize(1); }
+    /// Whether some output has fewer inputs than others.
+    bool isPadded() const;
+    /// The inputs of every output, ascending.
+    std::vector<std::vector<int32_t>> getLists() const;
+  }];
+}
+
 class SNN_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::spikeloom::snn";
   let genSpecializedAttr = 0;

@@ -11,6 +11,8 @@
 #include "spikeloom/Dialect/SNN/IR/SNNDialect.h.inc"
 #include "spikeloom/Dialect/SNN/IR/SNNEnums.h.inc"
 
+#include <vector>
+
 #define GET_ATTRDEF_CLASSES
 #include "spikeloom/Dialect/SNN/IR/SNNAttributes.h.inc"
 
@@ -18,6 +20,9 @@ namespace spikeloom::snn {
 
 /// The event encoding of a tensor type, or null for a dense one.
 EventsAttr getEvents(mlir::Type type);
+
+/// The connections of a sparse weight's type (or of its gradient's), or null.
+ConnectionsAttr getConnections(mlir::Type type);
 
 /// The dense tensor type of the same shape.
 mlir::RankedTensorType getDense(mlir::Type type);

@@ -76,7 +76,8 @@ def SNN_LinearOp : SNN_Op<"linear", [Pure, SNN_Differentiable]> {
   let summary = "synapses: input times transposed weights, plus bias";
   let description = [{
     `result[b, o] = sum over i of input[b, i] * weight[o, i]  (+ bias[o])`. Of an event tensor only the true spikes
-    are read. Sums run over i in ascending order from +0, the bias is added last.
+    are read. Sums run over i in ascending order from +0, the bias is added last. Of a weight with connections
+    (`#snn.connections`) there are only the terms of its connections; an input that is not listed counts 0 there.
 
     Example: `%i = snn.linear %x, %w bias(%b : tensor<10xf32>) : (tensor<48x784xf32>, tensor<10x784xf32>) -> tensor<48x10xf32>`
   }];
@@ -93,7 +94,8 @@ def SNN_LinearInputGradOp : SNN_Op<"linear_input_grad", [Pure]> {
   let summary = "adjoint of the synapses with respect to their input";
   let description = [{
     `result[b, i] = sum over o of gradient[b, o] * weight[o, i]`. With a support the result is an event tensor with
-    the support of that operand and only its listed entries are computed.
+    the support of that operand and only its listed entries are computed. Of a weight with connections there are only
+    the terms of its connections.
 
     The order of the sum is part of the meaning: the optional `placement = [group, perTile]` (written by the
     partition) says which output units share a tile: unit o lies in group g = o / (perTile * group); with
@@ -118,6 +120,8 @@ def SNN_LinearWeightGradOp : SNN_Op<"linear_weight_grad", [Pure, AllTypesMatch<[
   let description = [{
     `result[o, i] = accumulator[o, i] + sum over b of gradient[b, o] * input[b, i]`, b ascending, each product added
     to the accumulator in turn. Of an event tensor only the true spikes are read (binary ones without a product).
+    An accumulator with connections gets the products at its connections, of inputs that are not listed 0 times the
+    gradient, and stays zero elsewhere.
 
     Example: `%dw1 = snn.linear_weight_grad %g, %x into %dw : (tensor<48x10xf32>, tensor<48x784xf32>) -> tensor<10x784xf32>`
   }];

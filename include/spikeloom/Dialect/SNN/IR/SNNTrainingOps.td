@@ -110,7 +110,8 @@ def SNN_ClipByNormOp : SNN_Op<"clip_by_norm", [Pure]> {
 
     The order of the sums is part of the meaning. A gradient `[N, I]` gives each unit n six parts, the i in
     [k I / 6, (k + 1) I / 6), each added from +0 in ascending i; a unit's parts are added in order, then the units
-    in ascending n from +0, then the gradients in order. A gradient `[N]` has one part per unit.
+    in ascending n from +0, then the gradients in order. A gradient `[N]` has one part per unit. Of one with
+    connections, M at most for a unit, the parts are those of a gradient `[N, M]`: i counts a unit's connections.
 
     Example: `%norm, %factor = snn.clip_by_norm %dw, %db {limit = 1.0 : f32} : tensor<10x784xf32>, tensor<10xf32> -> tensor<f32>, tensor<f32>`
   }];

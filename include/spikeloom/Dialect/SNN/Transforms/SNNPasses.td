@@ -157,10 +157,11 @@ def SNNFuseTimeSums : Pass<"snn-fuse-time-sums", "::mlir::func::FuncOp"> {
 }
 
 def SNNVerifyEncoding : Pass<"snn-verify-encoding"> {
-  let summary = "refuse event tensors on operations that do not know them";
+  let summary = "refuse event tensors and sparse weights on operations that do not know them";
   let description = [{
     Upstream operations and passes ignore or erase encodings that they do not know. This pass fails on any operation
     outside the snn dialect that takes or gives a tensor with `#snn.events`, naming it; functions, calls and returns may.
+    A weight with `#snn.connections` is for synapses, their adjoints, optimisers and constants only.
   }];
 }
 

@@ -181,7 +181,8 @@ def Tile_BufferOp : Tile_Op<"buffer", [HasParent<"ProgramOp">, MemoryEffects<[Me
     with the host, sharded by unit over a family (the last dimension are the units), or sharded by task (`slice`).
     `clear` buffers are filled with `fill` at the start of a run; `persistent` ones keep their content between runs.
     `pitch` is the number of elements between rows on the host, `window` how many steps a tile keeps (0: all),
-    `address` the byte address in the memory of the tiles, -1 until planned.
+    `address` the byte address in the memory of the tiles, -1 until planned. `content` is what a persistent buffer holds
+    for good; nobody writes it.
 
     Example: `%w = tile.buffer "fc1.weight" on %fc1 {home = #tile.home<own>, persistent} : memref<2312x1466xf32>`
   }];
@@ -191,7 +192,7 @@ def Tile_BufferOp : Tile_Op<"buffer", [HasParent<"ProgramOp">, MemoryEffects<[Me
       OptionalAttr<Tile_SliceAttr>:$slice, UnitAttr:$steps, UnitAttr:$clear, UnitAttr:$persistent,
       DefaultValuedAttr<F32Attr, "0.0f">:$fill, DefaultValuedAttr<I64Attr, "0">:$pitch,
       DefaultValuedAttr<I64Attr, "0">:$spare, DefaultValuedAttr<I64Attr, "0">:$window,
-      DefaultValuedAttr<I64Attr, "-1">:$address);
+      DefaultValuedAttr<I64Attr, "-1">:$address, OptionalAttr<ElementsAttr>:$content);
   let results = (outs AnyMemRef:$result);
   let assemblyFormat = "$buffer (`on` $family^)? attr-dict `:` type($result)";
   let hasVerifier = 1;
@@ -267,14 +268,20 @@ def Tile_PortOp : Tile_Op<"port", [HasParent<"ProgramOp">]> {
     `role` is one of input, output, parameter, state, gradient, optimizer, label, weight, hyper, loss, correct;
     `shape` is the shape in the user's order; `transposed` says that the buffer holds [in][out] of an [out, in]
     parameter; `pair` names the parameter of a gradient or optimiser state and the input of a state's last value.
-    `axes` is `snn.axes` of the argument or result: how the host's array lies.
+    `axes` is `snn.axes` of the argument or result: how the host's array lies. With `connections` the buffer holds the
+    [m][out] values of an [out, in] parameter at its connections; element [j][o] of `connections`, without sign, is
+    the input that value belongs to, or 65535 for none.
 
     Example: `tile.port "fc1.weight" role("parameter") = %w {shape = array<i64: 1466, 2312>, transposed, trainable} : memref<2312x1466xf32>`
   }];
   let arguments = (ins StrAttr:$port, StrAttr:$role, AnyMemRef:$buffer, DenseI64ArrayAttr:$shape, UnitAttr:$transposed,
       UnitAttr:$trainable, DefaultValuedAttr<F32Attr, "0.0f">:$initial, DefaultValuedAttr<StrAttr, "\"\"">:$pair,
-      OptionalAttr<ElementsAttr>:$value, DefaultValuedAttr<StrAttr, "\"\"">:$axes);
-  let assemblyFormat = "$port `role` `(` $role `)` `=` $buffer attr-dict `:` type($buffer)";
+      OptionalAttr<ElementsAttr>:$value, DefaultValuedAttr<StrAttr, "\"\"">:$axes, Optional<AnyMemRef>:$connections);
+  let assemblyFormat = [{
+    $port `role` `(` $role `)` `=` $buffer (`connections` `(` $connections^ `:` type($connections) `)`)? attr-dict
+    `:` type($buffer)
+  }];
+  let hasVerifier = 1;
 }
 
 def Tile_EventsOp : Tile_Op<"events", [HasParent<"ProgramOp">]> {
