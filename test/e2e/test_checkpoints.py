@@ -112,7 +112,8 @@ def test_other_options_are_refused_by_name(spikeloom, net, data, tmp_path):
 def test_what_has_the_same_effect_is_the_same_option(spikeloom, net, data, tmp_path):
     plain = ["train", net, *[word for word in COMMON if not word.startswith("--machine")], "--save=w.safetensors"]
     spikeloom(*plain, "--epochs=1", "--checkpoint=p.ckpt")
-    spikeloom(*plain, "--epochs=2", "--machine=bow", "--steps=6", "--optimizer=adam", "--lr=0.001", "--resume=p.ckpt")
+    given = ["--machine=bow", "--steps=6", "--optimizer=adam", "--lr=0.001", "--sparse-weights=0.25"]
+    spikeloom(*plain, "--epochs=2", *given, "--resume=p.ckpt")
     assert Checkpoint.read(tmp_path / "p.ckpt").snapshot.step == 8
     for name in ("one.json", "two.json"):
         (tmp_path / name).write_text('{"base": "tiny", "name": "mine"}')

@@ -18,6 +18,7 @@ from ..checkpoints import Checkpoint, check_options, file_hash
 from ..compiler import check_fixed, compile, is_machine_file
 from ..errors import UserError
 from ..importers.nir_conventions import DEFAULT_DT
+from ..importers.sparsity import SPARSE_BELOW
 from ..models import Model
 from ..session import Program, Session
 from .data import steps_of
@@ -29,7 +30,6 @@ from .training_options import training
 DECISIVE = (
     *("batch", "seed", "encode", "encode_gain", "no_shuffle", "max_activity", "train_parameters"),
     *("gradient_accumulation", "chips", "init", "rotate", "as_", "nir_convention", "nir_reset"),
-    "sparse_weights",
 )
 
 
@@ -84,6 +84,7 @@ class Setup:
             "--machine": file_hash(options.machine) if is_machine_file(options.machine) else options.machine,
             "--steps": None if isinstance(self.source, Model) else self.source.steps,
             "--nir-dt": options.nir_dt or DEFAULT_DT,
+            "--sparse-weights": SPARSE_BELOW if options.sparse_weights is None else options.sparse_weights,
             "--state": [f"{source}={target}" for source, target in options.state],
             "--input-capacity": sorted(f"{name}:{length}" for name, length in options.input_capacity),
             "--lr-schedule": asdict(options.lr_schedule),
