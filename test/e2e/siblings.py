@@ -40,6 +40,15 @@ DENSE = {
         )
     ),
     "recurrent": Sibling(Net([Layer(29, recurrent=True), Layer(5)], inputs=17, steps=9, batch=3, slope=5.0, seed=44)),
+    "masked weights, recurrent": Sibling(
+        Net(
+            [Layer(45, recurrent=True, density=0.2), Layer(21, density=0.3), Layer(6)],
+            inputs=30,
+            steps=9,
+            batch=3,
+            seed=50,
+        )
+    ),
     "recurrent one to one, sgd": Sibling(
         Net(
             [Layer(26, recurrent=True, one_to_one=True, reset_time="delayed"), Layer(5)],

@@ -23,6 +23,9 @@ NETS = {
         Net(lif(22, 5, bias=True, learn_decay=True), inputs=15, steps=10, batch=5, slope=5.0, seed=49),
         update=Update("sgd"),
     ),
+    "masked weights": Sibling(
+        Net([Layer(30, recurrent=True, density=0.2), Layer(5)], inputs=20, steps=10, batch=4, slope=5.0, seed=53)
+    ),
     "recurrent, lists": Sibling(
         Net([Layer(60, recurrent=True), Layer(6)], inputs=40, steps=12, batch=3, slope=5.0, seed=52),
         Lists(activity=0.05, near=0.9, inputs=10),

@@ -14,7 +14,8 @@ from siblings import DENSE, SPARSE
 from spiking_models import relative_error, torch_gradients
 
 CASES = {
-    name: (DENSE | SPARSE)[name] for name in ("two layers", "biases, delayed reset to a value", "recurrent", "lists")
+    name: (DENSE | SPARSE)[name]
+    for name in ("two layers", "biases, delayed reset to a value", "recurrent", "masked weights, recurrent", "lists")
 }
 
 

@@ -129,6 +129,7 @@ class Net:
             fan_in = layer.units
         self.x = (rng.random((self.steps, self.batch, self.inputs)) < 0.4).astype(np.float32)
         self.labels = rng.integers(0, self.layers[-1].units, self.batch).astype(np.int32)
+        rng = np.random.default_rng([self.seed, 1])  # masks are the same for every batch
         for i, layer in enumerate(self.layers):
             for name in (f"fc{i}.weight", f"rec{i}.weight"):
                 if name in self.values and layer.density < 1:
