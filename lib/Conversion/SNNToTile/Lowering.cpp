@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Arguments, results, families and buffers of a program.
 #include "Lowering.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace spikeloom;
@@ -99,6 +101,12 @@ Value Lowering::connectionsOf(Value weight) {
   for (int64_t j = 0; j < shape[0]; ++j)
     for (const std::vector<int32_t> &list : lists)
       inputs.push_back(j < int64_t(list.size()) ? int16_t(list[j]) : kNoConnection);
+  int64_t places = shape[0] * shape[1], padding = llvm::count(inputs, kNoConnection);
+  remark::analysis(weight.getLoc(), remark::RemarkOpts::name("connections").category("placement"))
+      << llvm::formatv(
+             "a weight of {0} keeps {1} connections, at most {2} for a unit; {3} % of the places are padding",
+             layerOf(unitClass), places - padding, shape[0], padding * 100 / places)
+             .str();
   known = ownBuffer(weight.getLoc(), layerOf(unitClass) + ".connections", unitClass, shape, Layout::blocked);
   Type i16 = IntegerType::get(program.getContext(), 16);
   known.getResult().setType(MemRefType::get(shape, i16));
