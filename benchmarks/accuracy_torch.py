@@ -73,12 +73,17 @@ class Network:
         rate: float,
         readout: str = "spike_count",
         dtype: torch.dtype = torch.float32,
+        factor: Callable[[int], float] = lambda _: 1.0,
     ) -> None:
-        """Take copies of the weights ``fc<n>.weight [out, in]`` in the type that everything is computed in."""
+        """Take copies of the weights ``fc<n>.weight [out, in]``; everything is computed in ``dtype``.
+
+        The learning rate of a step (counted from 0) is ``factor`` of its number times ``rate``.
+        """
         self.dtype = dtype
         self.weights = {name: torch.tensor(w, dtype=dtype, requires_grad=True) for name, w in sorted(weights.items())}
         self.decay, self.slope, self.readout = decay, slope, READOUTS[readout]
         self.optimizer = torch.optim.Adam(self.weights.values(), lr=rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
         self.fired: list[torch.Tensor] = []
 
     def logits(self, x: np.ndarray) -> torch.Tensor:
@@ -94,6 +99,7 @@ class Network:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        self.schedule.step()
         return loss.item(), int((logits.argmax(1) == target).sum())
 
     def accuracy(self, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -107,7 +113,8 @@ class Network:
 
     def keep(self, path: Path, result: list[float]) -> None:
         """Save everything to go on from, and the results so far."""
-        torch.save({"weights": self.weights, "optimizer": self.optimizer.state_dict(), "result": result}, path)
+        schedule, optimizer = self.schedule.state_dict(), self.optimizer.state_dict()
+        torch.save({"weights": self.weights, "optimizer": optimizer, "schedule": schedule, "result": result}, path)
 
     def restore(self, path: Path) -> list[float]:
         """Go on from what was kept; return the results so far."""
@@ -116,6 +123,7 @@ class Network:
             for name, weight in self.weights.items():
                 weight.copy_(state["weights"][name])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
         return list(state["result"])
 
 
