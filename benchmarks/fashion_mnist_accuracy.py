@@ -52,8 +52,11 @@ VARIANTS = {
     "dense": [],
     "10 %": ["--max-activity=0.1", NEAR],
     "5 %": ["--max-activity=0.05", NEAR],
-    "5 % + remedies": ["--max-activity=0.05", NEAR, "--overflow-penalty=100", "--rotate", "--init=activity=0.04"],
+    "5 % + remedies": ["--max-activity=0.05", NEAR, "--overflow-penalty=100", "--rotate"],
 }
+# A remedy for lists that overflow from the start, as in latency code (37 % of the spikes in the first epoch): smaller
+# weights. Where they do not (8 %, rate code) it costs 0.7 points.
+SMALLER = {"latency": ["--init=activity=0.04"], "rate": []}
 
 
 def initial_weights(seed: int) -> dict[str, np.ndarray]:
@@ -183,7 +186,8 @@ def main() -> None:
         if VARIANTS[variant] is None:
             result = run_torch(coding, seed, arguments.epochs, arguments.threads, folder)
         else:
-            result = run_ours(coding, VARIANTS[variant], seed, arguments.epochs, folder, arguments)
+            options = [*VARIANTS[variant], *(SMALLER[coding] if "remedies" in variant else [])]
+            result = run_ours(coding, options, seed, arguments.epochs, folder, arguments)
         facts = dict(zip(("coding", "variant", "seed", "epochs"), key, strict=True))
         with arguments.results.open("a") as file:
             file.write(json.dumps({**facts, **result, "seconds": time.perf_counter() - start}) + "\n")

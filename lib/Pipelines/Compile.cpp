@@ -59,6 +59,10 @@ static void addTraining(OpPassManager &manager, const CompileOptions &options) {
   manager.addNestedPass<func::FuncOp>(snn::createSNNFuseTimeSums());
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
+  if (options.recompute == 0)
+    return;
+  manager.addNestedPass<func::FuncOp>(snn::createSNNRecompute({options.recompute}));
+  manager.addPass(createCanonicalizerPass());
 }
 
 static void addPlacement(OpPassManager &manager, const CompileOptions &options) {

@@ -94,6 +94,10 @@ struct Arguments {
       "overflow-penalty",
       cl::desc("The same above 0.9 of the capacity of each list, so that layers learn not to overflow"),
       cl::value_desc("WEIGHT"), cl::init(0), cl::cat(category)};
+  cl::opt<int64_t> recompute{"recompute",
+                             cl::desc("Keep the states of every so many steps only, and compute the steps "
+                                      "between again in the backward pass (0: keep all)"),
+                             cl::value_desc("STEPS"), cl::init(0), cl::cat(category)};
   cl::opt<int64_t> truncate{
       "truncate",
       cl::desc("Detach the states before every so many steps: truncated backpropagation through time"),
@@ -148,6 +152,7 @@ struct Arguments {
     o.ratePenalty = ratePenalty;
     o.overflowPenalty = overflowPenalty;
     o.truncate = truncate;
+    o.recompute = recompute;
     o.rotate = rotate;
     o.surrogate = surrogate;
     o.detachReset = detachReset;

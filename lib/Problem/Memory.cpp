@@ -220,6 +220,7 @@ TooLarge diagnose(const MemoryProblem &problem, const MemoryPlan &plan) {
                         "--batch=B: a smaller batch shrinks states, lists and tapes; "
                         "--gradient-accumulation=K keeps the samples of a training step",
                         "--max-activity=F: shorter event lists shrink staging and tapes",
+                        "--recompute=K: tapes of a training step hold K steps instead of all",
                         "--machine=FILE.json: a machine with tileMemoryBytes of at least " +
                             std::to_string(diagnosis.needed)};
   return diagnosis;

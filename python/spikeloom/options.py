@@ -186,6 +186,9 @@ class Training:
             layer that fires in a step of a sample being taken before its list is cut, the mean over steps and samples.
         overflow_penalty: the weight of the same above 0.9 of every list's capacity.
         truncate: detach the states before every so many steps, 0 for never.
+        recompute: keep the states of every so many steps only, and compute the steps between again in the backward
+            pass: less tile memory, about a forward pass more time, the same bits (where layers lie on tiles alike).
+            Must divide the steps; 0 keeps all.
     """
 
     loss: str = "cross_entropy"
@@ -198,6 +201,7 @@ class Training:
     rate_penalty: tuple[float, float] | None = None
     overflow_penalty: float = 0.0
     truncate: int = 0
+    recompute: int = 0
 
     @property
     def has_target(self) -> bool:
@@ -227,6 +231,8 @@ class Training:
             result.append(f"--overflow-penalty={self.overflow_penalty!r}")
         if self.truncate:
             result.append(f"--truncate={self.truncate}")
+        if self.recompute:
+            result.append(f"--recompute={self.recompute}")
         return result
 
     def _check_terms(self) -> None:

@@ -46,7 +46,6 @@ def test_check_of_a_missing_file(capsys):
         ([*RUN, "--verify"], "--verify is not in this version"),
         ([*RUN, "--record", "mem1"], "--record is not in this version"),
         ([*RUN, "--engine=estimate"], "--engine=estimate is not in this version"),
-        ([*TRAIN, "--recompute=4"], "--recompute is not in this version"),
         ([*RUN, "--chips=auto"], "--chips=auto is not in this version"),
     ],
 )

@@ -33,6 +33,7 @@ struct CompileOptions {
   double overflowPenalty = 0;
   int64_t truncate = 0;
   bool nesterov = false;
+  int64_t recompute = 0;            // steps of a segment: see snn-recompute
   int64_t gradientAccumulation = 1; // micro-batches of a step: see convert-snn-to-tile
   // Gradients for cotangents from outside instead: see snn-vector-jacobian.
   bool gradients = false, stateGradients = false;

@@ -32,7 +32,8 @@ Value CodeletBuilder::argument(Storage storage, View view, Access access, ArrayR
                                SliceAttr slice) {
   for (Argument &argument : arguments)
     if (argument.storage.buffer == storage.buffer && argument.view == view && argument.slice == slice &&
-        argument.storage.steps == storage.steps && argument.storage.shift == storage.shift) {
+        argument.storage.steps == storage.steps && argument.storage.shift == storage.shift &&
+        argument.storage.advance == storage.advance) {
       // What a codelet writes first and reads then needs nothing from before.
       if (argument.access == Access::read && access != Access::read)
         argument.access = Access::update;
@@ -172,9 +173,11 @@ ComputeOp CodeletBuilder::finish(OpBuilder &where, StringRef layer, StringRef ki
   SmallVector<Value> buffers;
   SmallVector<Attribute> views;
   for (Argument &argument : arguments) {
+    const Storage &storage = argument.storage;
+    DenseI64ArrayAttr advance = storage.advance ? getDenseI64ArrayAttr(storage.advance) : DenseI64ArrayAttr();
     buffers.push_back(argument.storage.buffer.getResult());
-    views.push_back(ArgumentAttr::get(getContext(), argument.view, argument.access, argument.storage.steps,
-                                      argument.storage.shift, -1, argument.slice, {}));
+    views.push_back(ArgumentAttr::get(getContext(), argument.view, argument.access, storage.steps,
+                                      storage.shift, -1, argument.slice, advance));
   }
   return ComputeOp::create(where, getLoc(), function.getSymName(), family.getResult(), buffers,
                            where.getArrayAttr(views), layer, kind, -1, 0, 0, false);

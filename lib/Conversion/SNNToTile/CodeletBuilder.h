@@ -23,11 +23,12 @@ inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// Units of a family rounded up to whole groups of tiles: what a row must hold for the host's SIMD blocks.
 int64_t wholeGroups(tile::FamilyOp family, int64_t units);
 
-/// A buffer and how a value lies in it: row t + shift of a buffer with steps, or all of it.
+/// A buffer and how a value lies in it: row t + shift of a buffer with steps, or all of it. In a loop over
+/// segments the rows move on by `advance` from trip to trip; without `steps` there is one row for a trip.
 struct Storage {
   tile::BufferOp buffer;
   bool steps = false;
-  int64_t shift = 0;
+  int64_t shift = 0, advance = 0;
 };
 
 class CodeletBuilder : public mlir::ImplicitLocOpBuilder {
@@ -38,7 +39,7 @@ public:
   /// Starts a codelet for the tiles of `family`. `anchor` is where the function goes.
   CodeletBuilder(mlir::Location loc, mlir::ModuleOp module, llvm::StringRef name, tile::FamilyOp family);
 
-  /// The argument that shows `storage` in this way; one per (buffer, view, shift). `shape` is what one tile
+  /// The argument that shows `storage` in this way; one per (buffer, view, rows). `shape` is what one tile
   /// sees of a step.
   mlir::Value argument(Storage storage, tile::View view, tile::Access access, llvm::ArrayRef<int64_t> shape,
                        tile::SliceAttr slice = {});

@@ -54,11 +54,13 @@ void Lowering::prepareLists(Operation *op) {
   // A list that the next step reads has a row more: row 0 (backward: the last) is the empty list of the
   // start.
   bool carried = llvm::any_of(op->getResults(), [&](Value v) { return eventStates.contains(v); });
-  int64_t rows = phaseSteps + (carried ? 1 : 0), shift = carried && !reverse ? 1 : 0;
+  int64_t shift = carried && !reverse ? 1 : 0;
+  bool kept = llvm::any_of(op->getResults(), [&](Value v) { return isKept(v); });
   bool neuron = isa<NeuronOp>(op);
   bool payload = neuron ? cast<NeuronOp>(op).getCompared() || !getEvents(type).getBinary()
                         : !getEvents(type).getBinary();
-  auto listBuffer = [&](StringRef name, ArrayRef<int64_t> dims, Type element) {
+  auto listBuffer = [&](StringRef name, ArrayRef<int64_t> dims, Type element, bool all) {
+    int64_t rows = (all ? totalSteps() : phaseSteps) + (carried ? 1 : 0);
     SmallVector<int64_t> global{rows, batch}, extents{shape.samples};
     llvm::append_range(global, dims);
     llvm::append_range(extents, dims);
@@ -69,7 +71,7 @@ void Lowering::prepareLists(Operation *op) {
     BufferOp buffer =
         sliceBuffer(op->getLoc(), layer + "." + name.str(), shape.concatFamily, global, element, slice, true);
     buffer.setClear(carried);
-    return Storage{buffer, true, shift};
+    return rowsOfSegments(buffer, all, shift);
   };
   EventStorage list;
   if (neuron)
@@ -79,32 +81,47 @@ void Lowering::prepareLists(Operation *op) {
   list.units = units;
   list.capacity = capacity;
   list.homeClass = home;
-  list.ids = listBuffer("ids", {capacity}, idType(context, units));
+  bool reported = !isRecomputed(op); // what is computed again was counted the first time
+  list.ids = listBuffer("ids", {capacity}, idType(context, units), kept);
   list.ids.buffer.setSpare(16);
-  list.info = listBuffer("info", {kInfo}, i32);
+  list.info = listBuffer("info", {kInfo}, i32, kept || (reported && segments.scan));
   if (payload)
-    list.payload = listBuffer("payload", {capacity}, f32);
-  EventsOp::create(phases, op->getLoc(), layer, units, capacity, list.info.buffer.getResult());
+    list.payload = listBuffer("payload", {capacity}, f32, kept);
+  if (reported)
+    EventsOp::create(phases, op->getLoc(), layer, units, capacity, list.info.buffer.getResult());
 
   if (neuron)
     comparedOf[op] = {
         ownBuffer(op->getLoc(), layer + ".compared", home, {phaseSteps, batch, units}, Layout::rows, true),
         true, 0};
   if (neuron && cast<NeuronOp>(op).getUnreset())
-    storages[cast<NeuronOp>(op).getUnreset()] = comparedOf[op];
+    storages[cast<NeuronOp>(op).getUnreset()] = comparedOf.lookup(op);
   for (Value result : op->getResults())
     if (getEvents(result.getType()))
       events[result] = list;
 }
 
-/// Copies a list from one row to another, in a phase of its own.
-void Lowering::copyList(Location loc, EventStorage from, EventStorage to) {
-  auto phase = PhaseOp::create(phases, loc, "start", 1, false, 1, 1);
+/// A buffer like another one, for lists of so many steps.
+BufferOp Lowering::bufferLike(BufferOp like, StringRef suffix, int64_t rows) {
+  auto type = cast<MemRefType>(like.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.front() = rows;
+  BufferOp made = sliceBuffer(like.getLoc(), (like.getBuffer() + suffix).str(),
+                              like.getFamily().getDefiningOp<FamilyOp>(), shape, type.getElementType(),
+                              like.getSliceAttr(), true);
+  made.setSpare(like.getSpare());
+  return made;
+}
+
+/// Copies a list, near entries included, from one row to another, in a phase of its own; without its counts
+/// if `to` has no place for them.
+PhaseOp Lowering::copyList(Location loc, StringRef name, EventStorage from, EventStorage to) {
+  auto phase = PhaseOp::create(phases, loc, name, 1, false, 1, 1);
   phase.getBody().push_back(new Block);
   OpBuilder where = OpBuilder::atBlockEnd(&phase.getBody().front());
   std::string layer = to.homeClass >= 0 ? layerOf(to.homeClass) : "input";
   auto family = to.ids.buffer.getFamily().getDefiningOp<FamilyOp>();
-  CodeletBuilder b(loc, module, layer + "_start", family);
+  CodeletBuilder b(loc, module, layer + "_" + name.str(), family);
   int64_t batch = cast<MemRefType>(to.ids.buffer.getType()).getDimSize(1);
   int64_t samples = to.ids.buffer.getSliceAttr().getExtents().front();
   // What a listed spike counts is known (see EventStorage), so payloads stay behind.
@@ -112,20 +129,27 @@ void Lowering::copyList(Location loc, EventStorage from, EventStorage to) {
     return b.argument(storage, View::slice, access, {samples, width}, storage.buffer.getSliceAttr());
   };
   Value ids = rows(from.ids, Access::read, from.capacity), info = rows(from.info, Access::read, kInfo);
-  Value newIds = rows(to.ids, Access::write, to.capacity), newInfo = rows(to.info, Access::write, kInfo);
+  Value newIds = rows(to.ids, Access::write, to.capacity);
+  Value newInfo = to.info.buffer ? rows(to.info, Access::write, kInfo) : Value();
   b.steps(false, [&](Value t) {
     Value zero = b.index(0), sampleFirst = b.mul(b.getTask(), b.index(samples));
     Value present = b.min(b.index(samples), b.sub(b.index(batch), sampleFirst));
+    auto at = [&](const Storage &storage, Value s, Value i) {
+      return storage.steps ? SmallVector<Value>{t, s, i} : SmallVector<Value>{s, i};
+    };
     b.workers(kWorkers, [&](Value worker) {
       std::pair<Value, Value> range = b.share(worker, kWorkers, samples);
       b.loop(range.first, b.min(range.second, present), [&](Value s) {
-        b.loop(zero, b.index(kInfo), [&](Value i) { b.store(b.load(info, {s, i}), newInfo, {t, s, i}); });
-        b.loop(zero, b.loadIndex(info, {s, b.index(kWorkers)}),
-               [&](Value i) { b.store(b.load(ids, {s, i}), newIds, {t, s, i}); });
+        if (newInfo)
+          b.loop(zero, b.index(kInfo),
+                 [&](Value i) { b.store(b.load(info, at(from.info, s, i)), newInfo, at(to.info, s, i)); });
+        b.loop(zero, b.loadIndex(info, at(from.info, s, b.index(7))),
+               [&](Value i) { b.store(b.load(ids, at(from.ids, s, i)), newIds, at(to.ids, s, i)); });
       });
     });
   });
-  b.finish(where, layer, "start");
+  b.finish(where, layer, name);
+  return phase;
 }
 
 void Lowering::emitLists(Operation *op) {
@@ -174,14 +198,13 @@ void Lowering::emitLists(Operation *op) {
     };
     Value ids = own(pieceIds, pieceDims), counts = own(pieceCounts, countDims);
     Value values = payload ? own(piecePayload, pieceDims) : Value();
-    // Nobody tells a tile which step it is in, so it counts.
-    Value stepNumber;
+    Value stepsDone;
     if (rotate) {
       auto each = SliceAttr::get(context, 1, 1, 0, {1});
       BufferOp counter =
           sliceBuffer(op->getLoc(), layer + ".steps", shape.segmentFamily, {tasks}, i32, each, false);
       counter.setClear(true);
-      stepNumber = b.argument({counter, false, 0}, View::slice, Access::update, {1}, each);
+      stepsDone = b.argument({counter, false, 0}, View::slice, Access::update, {1}, each);
     }
     Value thresholds, scalarThreshold;
     if (neuron && neuron.getThresholds()) {
@@ -206,8 +229,9 @@ void Lowering::emitLists(Operation *op) {
         b.loop(b.index(0), samples, [&](Value s) {
           Value firstUnit;
           if (rotate) {
+            Value number = stepNumber(b, b.loadIndex(stepsDone, b.index(0)));
             Rotation rotation(units);
-            Value step = b.mul(b.loadIndex(stepNumber, b.index(0)), b.index(rotation.perStep));
+            Value step = b.mul(number, b.index(rotation.perStep));
             Value sample = b.mul(b.add(sampleFirst, s), b.index(rotation.perSample));
             firstUnit = b.rem(b.add(step, sample), units);
           }
@@ -264,7 +288,7 @@ void Lowering::emitLists(Operation *op) {
         });
       });
       if (rotate)
-        b.storeIndex(b.add(b.loadIndex(stepNumber, b.index(0)), b.index(1)), stepNumber, b.index(0));
+        b.storeIndex(b.add(b.loadIndex(stepsDone, b.index(0)), b.index(1)), stepsDone, b.index(0));
     });
     b.finish(stages, layer, "segments");
   }

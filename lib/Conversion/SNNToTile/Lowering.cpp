@@ -249,13 +249,18 @@ LogicalResult Lowering::lowerAll(ArrayRef<Operation *> ops) {
   SmallVector<Operation *> flat;
   for (Operation *op : ops) {
     auto scan = dyn_cast<ScanOp>(op);
-    if (!scan) {
+    bool view = isa<SplitTimeOp, MergeTimeOp>(op);
+    if (!scan && !view) {
       flat.push_back(op);
       continue;
     }
-    if (failed(lowerFlat(flat)) || failed(lowerScan(scan)))
+    if (failed(lowerFlat(flat)))
       return failure();
     flat.clear();
+    if (view)
+      bindView(op->getResult(0), op->getOperand(0), [](Storage storage) { return storage; });
+    else if (failed(scan.getBody().getOps<ScanOp>().empty() ? lowerScan(scan) : lowerSegments(scan)))
+      return failure();
   }
   return lowerFlat(flat);
 }

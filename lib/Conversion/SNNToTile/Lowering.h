@@ -55,6 +55,17 @@ struct UnitStage {
   llvm::SmallVector<mlir::Operation *> ops;
 };
 
+/// The loop over segments whose scans are being lowered.
+struct SegmentLoop {
+  snn::ScanOp scan; // null outside
+  int64_t count = 1;
+  /// Phases that run once, before the loop: they make what the first segment starts from.
+  llvm::SmallPtrSet<mlir::Operation *, 8> before;
+  /// States that the loop stacks: what every segment starts from, a row for each.
+  llvm::DenseMap<mlir::Value, Storage> starts;
+  llvm::DenseMap<mlir::Value, EventStorage> listStarts;
+};
+
 /// Does `use` read the value through an exchange, rather than each tile its own units?
 bool isExchanged(mlir::OpOperand &use);
 
@@ -66,6 +77,8 @@ mlir::Value accumulatorOf(mlir::Operation *op);
 bool isPartialSum(mlir::Operation *op);
 /// Arithmetic on one number for each unit, or on a scalar: no samples are gone through.
 bool isPerUnit(mlir::Operation *op);
+/// Is the state of a scan a sum that every step adds to?
+bool isSumState(snn::ScanOp scan, unsigned state);
 /// The shape in which a value is stored: a scalar is one unit, a sparse weight has a place for each
 /// connection.
 llvm::SmallVector<int64_t> storedShape(mlir::Value value);
@@ -98,6 +111,11 @@ private:
   /// [fan-in][units]; null for a dense one.
   mlir::Value connectionsOf(mlir::Value weight);
   std::string uniqueName(llvm::StringRef base);
+  /// Several values in one place. (`storages[a] = storages[b] = s` reads from a map that has moved.)
+  void store(llvm::ArrayRef<mlir::Value> values, Storage storage) {
+    for (mlir::Value value : values)
+      storages[value] = storage;
+  }
   std::string layerOf(int unitClass) const { return classes.getClasses()[unitClass].name; }
 
   // Phases (Phases.cpp).
@@ -108,14 +126,45 @@ private:
   mlir::LogicalResult assignStages(llvm::ArrayRef<mlir::Operation *> ops);
   mlir::LogicalResult assignStage(mlir::Operation *op);
   int latestLevel(mlir::Operation *op) const;
-  mlir::LogicalResult bindState(snn::ScanOp scan, unsigned index);
-  mlir::LogicalResult bindListState(snn::ScanOp scan, unsigned index);
-  mlir::LogicalResult bindStacked(snn::ScanOp scan, unsigned index);
   void bindValue(mlir::Operation *op, mlir::Value value);
   void settle(mlir::Value value);
 
+  // States and stacked results (States.cpp).
+  mlir::LogicalResult bindStates(snn::ScanOp scan);
+  mlir::LogicalResult bindState(snn::ScanOp scan, unsigned index);
+  mlir::LogicalResult bindListState(snn::ScanOp scan, unsigned index);
+  mlir::LogicalResult bindStacked(snn::ScanOp scan, unsigned index);
+  void finishStates(snn::ScanOp scan);
+  /// Given where every step of the phase finds a state: where its first step does, and where its last leaves
+  /// it.
+  enum class Boundary { start, end };
+  Storage boundary(Storage state, Boundary at) const;
+  EventStorage boundary(EventStorage state, Boundary at) const;
+  tile::PhaseOp copyState(mlir::Location loc, llvm::StringRef name, int unitClass, Storage from, Storage to);
+
+  // Loops over segments (SegmentLoops.cpp).
+  mlir::LogicalResult lowerSegments(snn::ScanOp outer);
+  mlir::LogicalResult checkSegments(snn::ScanOp outer);
+  mlir::LogicalResult bindSegments(snn::ScanOp outer);
+  void bindResults(snn::ScanOp outer);
+  void bindView(mlir::Value value, mlir::Value source, llvm::function_ref<Storage(Storage)> view);
+  bool isCarried(snn::ScanOp scan, unsigned state) const;
+  mlir::Value startOf(snn::ScanOp scan, unsigned state) const;
+  mlir::Value endOf(snn::ScanOp scan, unsigned state) const;
+  bool isKept(mlir::Value value) const;
+  int64_t rowsFor(mlir::Value value) const { return isKept(value) ? totalSteps() : phaseSteps; }
+  Storage rowsOfSegments(tile::BufferOp buffer, bool all, int64_t shift = 0) const;
+  int64_t totalSteps() const { return phaseSteps * segments.count; }
+  mlir::Value stepNumber(CodeletBuilder &b, mlir::Value done) const;
+  void storeStarts(snn::ScanOp scan);
+  void carryOn(snn::ScanOp scan);
+  void carryList(EventStorage state);
+  void carryCotangents(mlir::Operation *reduction, Storage state);
+
   // The loop over micro-batches (MicroBatches.cpp).
   void makeLoop(mlir::Operation *last);
+  tile::LoopOp wrapPhases(mlir::Operation *last, llvm::StringRef name, int64_t trips, bool sums,
+                          mlir::ValueRange clear);
   void repeatBuffer(tile::BufferOp buffer);
 
   // Sums over samples (Sums.cpp).
@@ -123,7 +172,6 @@ private:
   mlir::FailureOr<Storage> storageOfSum(mlir::Operation *op, mlir::Value sum, mlir::Value start);
   mlir::LogicalResult bindSum(mlir::Operation *op);
   mlir::LogicalResult bindSumState(snn::ScanOp scan, unsigned index);
-  void copyState(mlir::Location loc, llvm::StringRef name, int unitClass, Storage from, Storage to);
   int levelAfter(mlir::Value value, bool exchanged) const;
   void beginPhase(mlir::Location loc, llvm::StringRef name, int64_t steps, bool reverse);
 
@@ -131,7 +179,8 @@ private:
   void emitUnitStage(const UnitStage &stage);
   void prepareLists(mlir::Operation *op);
   void emitLists(mlir::Operation *op);
-  void copyList(mlir::Location loc, EventStorage from, EventStorage to);
+  tile::PhaseOp copyList(mlir::Location loc, llvm::StringRef name, EventStorage from, EventStorage to);
+  tile::BufferOp bufferLike(tile::BufferOp like, llvm::StringRef suffix, int64_t rows);
   Reduction reductionOf(mlir::Operation *op) const;
   void prepareReduction(mlir::Operation *op);
   void emitReduction(mlir::Operation *op);
@@ -177,6 +226,7 @@ private:
   // The current phase.
   bool reverse = false;
   int64_t phaseSteps = 1;
+  SegmentLoop segments;
   llvm::MapVector<std::pair<int, int>, UnitStage> unitStages;
   llvm::DenseMap<mlir::Operation *, std::pair<int, int>> stageOf;
   /// Operations that run on tiles of their own: the level at which their results can be read.

@@ -27,8 +27,7 @@ void MicroBatches::collectSums(Value value) {
     return;
   if (auto scan = dyn_cast<ScanOp>(op)) {
     std::optional<unsigned> state = stateOf(scan, value);
-    Operation *next = state ? scan.getYield().getStates()[*state].getDefiningOp() : nullptr;
-    if (!next || !accumulatorOf(next))
+    if (!state || !isSumState(scan, *state))
       return;
     sums.insert(value);
     return collectSums(scan.getInits()[*state]);
@@ -92,17 +91,35 @@ LogicalResult MicroBatches::classify() {
 // The loop
 //===----------------------------------------------------------------------===//
 
-static void setAdvance(ComputeOp stage, BufferOp buffer, int64_t rows) {
+/// Changes by how many rows the arguments of a step move on in the loops around it.
+static void changeAdvances(ComputeOp stage,
+                           llvm::function_ref<void(Value buffer, SmallVector<int64_t> &advance)> change) {
   SmallVector<Attribute> views(stage.getViews().getAsRange<Attribute>());
   MLIRContext *context = stage.getContext();
   for (auto [i, value] : llvm::enumerate(stage.getArguments())) {
-    if (value != buffer.getResult())
-      continue;
     auto view = cast<ArgumentAttr>(views[i]);
+    SmallVector<int64_t> advance;
+    if (view.getAdvance())
+      advance.assign(view.getAdvance().asArrayRef().begin(), view.getAdvance().asArrayRef().end());
+    change(value, advance);
+    auto rows = advance.empty() ? DenseI64ArrayAttr() : DenseI64ArrayAttr::get(context, advance);
     views[i] = ArgumentAttr::get(context, view.getView(), view.getAccess(), view.getSteps(), view.getShift(),
-                                 view.getAddress(), view.getSlice(), DenseI64ArrayAttr::get(context, rows));
+                                 view.getAddress(), view.getSlice(), rows);
   }
   stage.setViewsAttr(ArrayAttr::get(context, views));
+}
+
+/// Lets what steps see of a buffer move on by `rows` in the outermost loop.
+static void advanceInOuterLoop(ComputeOp stage, BufferOp buffer, int64_t rows) {
+  changeAdvances(stage, [&](Value value, SmallVector<int64_t> &advance) {
+    if (value != buffer.getResult())
+      return;
+    size_t depth = 0;
+    for (auto loop = stage->getParentOfType<LoopOp>(); loop; loop = loop->getParentOfType<LoopOp>())
+      ++depth;
+    advance.resize(depth, 0);
+    advance.front() = rows;
+  });
 }
 
 /// Gives a buffer of the host the data of all micro-batches, one after another.
@@ -118,7 +135,7 @@ void Lowering::repeatBuffer(BufferOp buffer) {
   buffer.getResult().setType(MemRefType::get(shape, type.getElementType()));
   for (Operation *user : buffer->getUsers()) {
     if (auto stage = dyn_cast<ComputeOp>(user))
-      setAdvance(stage, buffer, rows);
+      advanceInOuterLoop(stage, buffer, rows);
     if (auto port = dyn_cast<PortOp>(user)) {
       SmallVector<int64_t> all(port.getShape());
       all.insert(all.begin(), batches.getCount());
@@ -127,25 +144,39 @@ void Lowering::repeatBuffer(BufferOp buffer) {
   }
 }
 
-/// Puts the phases behind `last` into a loop over the micro-batches.
-void Lowering::makeLoop(Operation *last) {
-  SmallVector<PhaseOp> inside;
+/// Puts the phases and loops behind `last` into a loop of their own.
+LoopOp Lowering::wrapPhases(Operation *last, StringRef name, int64_t trips, bool sums, ValueRange clear) {
+  SmallVector<Operation *> inside;
   for (Operation *op = last ? last->getNextNode() : &program.getBody().front().front(); op;
        op = op->getNextNode())
-    if (auto phase = dyn_cast<PhaseOp>(op))
-      inside.push_back(phase);
-  auto runsInside = [&](Operation *user) { return llvm::is_contained(inside, user->getParentOp()); };
+    if (isa<PhaseOp, LoopOp>(op) && !segments.before.contains(op))
+      inside.push_back(op);
+  auto loop = LoopOp::create(phases, function.getLoc(), name, trips, sums, clear);
+  Block *body = new Block;
+  loop.getBody().push_back(body);
+  for (Operation *op : inside) {
+    op->moveBefore(body, body->end());
+    if (isa<LoopOp>(op))
+      op->walk([](ComputeOp stage) {
+        changeAdvances(stage, [](Value, SmallVector<int64_t> &advance) {
+          if (!advance.empty())
+            advance.insert(advance.begin(), 0);
+        });
+      });
+  }
+  return loop;
+}
+
+/// Puts the phases behind `last` into a loop over the micro-batches.
+void Lowering::makeLoop(Operation *last) {
+  LoopOp loop = wrapPhases(last, "micro_batches", batches.getCount(), /*sums=*/true, ValueRange());
   SmallVector<Value> clear;
   for (auto buffer : program.getBody().getOps<BufferOp>())
     if (buffer.getClear() && buffer.getHome() != Home::host && !buffer.getPersistent() &&
-        !growing.contains(buffer) && llvm::any_of(buffer->getUsers(), runsInside))
+        !growing.contains(buffer) &&
+        llvm::any_of(buffer->getUsers(), [&](Operation *user) { return loop->isAncestor(user); }))
       clear.push_back(buffer.getResult());
-  auto loop =
-      LoopOp::create(phases, function.getLoc(), "micro_batches", batches.getCount(), /*sums=*/true, clear);
-  Block *body = new Block;
-  loop.getBody().push_back(body);
-  for (PhaseOp phase : inside)
-    phase->moveBefore(body, body->end());
+  loop.getClearMutable().assign(clear);
   for (BlockArgument argument : function.getArguments())
     if (MicroBatches::isPerBatch(function, argument.getArgNumber()))
       repeatBuffer(storages.lookup(argument).buffer);

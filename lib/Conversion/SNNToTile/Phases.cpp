@@ -189,158 +189,6 @@ void Lowering::bindValue(Operation *op, Value value) {
   targets[value].push_back(storage);
 }
 
-/// Copies a dense [B, N] value of one class between two storages, in a phase of its own.
-void Lowering::copyState(Location loc, StringRef name, int unitClass, Storage from, Storage to) {
-  auto phase = PhaseOp::create(phases, loc, name, 1, false, 1, 1);
-  Block *block = new Block;
-  phase.getBody().push_back(block);
-  OpBuilder where = OpBuilder::atBlockEnd(block);
-  FamilyOp owner = family(unitClass);
-  CodeletBuilder codelet(loc, module, layerOf(unitClass) + "_" + name.str(), owner);
-  auto shape = cast<MemRefType>(from.buffer.getType()).getShape().drop_front(from.buffer.getSteps() ? 1 : 0);
-  int64_t batch = shape.front(), perTile = owner.getPerTile();
-  Value source = codelet.argument(from, View::own, Access::read, {batch, perTile});
-  Value target = codelet.argument(to, View::own, Access::write, {batch, perTile});
-  codelet.steps(false, [&](Value t) {
-    codelet.workers(kWorkers, [&](Value worker) {
-      std::pair<Value, Value> range = codelet.share(worker, kWorkers, batch);
-      Value lo = range.first, hi = range.second;
-      codelet.loop(lo, hi, [&](Value b) {
-        codelet.loop(codelet.index(0), codelet.index(perTile), [&](Value c) {
-          auto at = [&](const Storage &s) {
-            return s.steps ? SmallVector<Value>{t, b, c} : SmallVector<Value>{b, c};
-          };
-          codelet.store(codelet.load(source, at(from)), target, at(to));
-        });
-      });
-    });
-  });
-  codelet.finish(where, layerOf(unitClass), name);
-}
-
-LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
-  Value stacked = scan.getStacked()[i], value = scan.getYield().getStepValues()[i];
-  if (stacked.use_empty())
-    return mlir::success();
-  if (getEvents(value.getType())) {
-    if (!events.count(value))
-      return scan.emitError("stacks a list (result ") << i << ") that no operation of its body makes";
-    events[stacked] = events.lookup(value);
-    return mlir::success();
-  }
-  Operation *op = value.getDefiningOp();
-  if (auto found = storages.find(value); found != storages.end() && found->second.steps) {
-    storages[stacked] = found->second; // a row for every step already
-    return mlir::success();
-  }
-  if (!op || !stageOf.count(op))
-    return scan.emitError("stacks a value (result ") << i << ") that no operation of its body computes";
-  int unitClass = classes.getClass(value);
-  SmallVector<int64_t> shape = storedShape(value);
-  shape.insert(shape.begin(), scan.getNumSteps());
-  Storage storage{
-      ownBuffer(op->getLoc(), layerOf(unitClass) + ".stacked", unitClass, shape, Layout::rows, true), true,
-      0};
-  targets[value].push_back(storage);
-  storages[stacked] = storage;
-  return mlir::success();
-}
-
-LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
-  BlockArgument argument = scan.getStateArgs()[i];
-  Value init = scan.getInits()[i], next = scan.getYield().getStates()[i], last = scan.getFinals()[i];
-  Location loc = scan.getLoc();
-  if (next == argument) { // never changes
-    storages[argument] = storages[last] = storages.lookup(init);
-    return mlir::success();
-  }
-  Operation *producer = next.getDefiningOp();
-  if (!producer || producer->getBlock() != argument.getOwner())
-    return scan.emitError("state ") << i << " takes a value that no operation of the body computes";
-  if (accumulatorOf(producer))
-    return bindSumState(scan, i);
-  DenseElementsAttr splat;
-  if (auto constant = init.getDefiningOp<arith::ConstantOp>())
-    splat = dyn_cast<DenseElementsAttr>(constant.getValue());
-  if (init.getDefiningOp<arith::ConstantOp>() && (!splat || !splat.isSplat()))
-    return scan.emitError("state ") << i << " must start from an argument or from one constant for all units";
-  if (!splat && !storages.count(init))
-    return scan.emitError("state ") << i << " starts from a value that is stored nowhere";
-  auto fill = [&](BufferOp buffer) {
-    buffer.setClear(true);
-    if (splat)
-      buffer.setFill(splat.getSplatValue<APFloat>());
-  };
-
-  int unitClass = classes.getClass(next);
-  SmallVector<int64_t> shape = storedShape(next);
-  // Sums over samples and gradients of inputs are made when the new value is there already.
-  bool inPlace = llvm::all_of(argument.getUses(), [&](OpOperand &use) {
-    if (isa<YieldOp, LinearInputGradOp>(use.getOwner()) || accumulatorOf(use.getOwner()))
-      return false;
-    auto stage = stageOf.find(use.getOwner());
-    return !isExchanged(use) && stage != stageOf.end() && stage->second == stageOf[producer];
-  });
-  if (inPlace) {
-    Storage storage;
-    if (!splat && isa<BlockArgument>(init) && init.hasOneUse()) {
-      storage = storages[init];
-    } else {
-      bool readElsewhere =
-          llvm::any_of(last.getUses(), [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });
-      storage = {ownBuffer(loc, layerOf(unitClass) + ".state", unitClass, shape,
-                           readElsewhere ? Layout::rows : Layout::blocked),
-                 false, 0};
-      fill(storage.buffer);
-      if (!splat)
-        copyState(loc, "start", unitClass, storages[init], storage);
-    }
-    storages[argument] = storages[last] = storage;
-    targets[next].push_back(storage);
-    return mlir::success();
-  }
-
-  // Another stage reads the old value, so every step has a row: row t is the value before step t when time
-  // runs forward, after step t when it runs backward.
-  shape.insert(shape.begin(), phaseSteps + 1);
-  BufferOp rows = ownBuffer(loc, layerOf(unitClass) + ".history", unitClass, shape, Layout::rows, true);
-  fill(rows);
-  storages[argument] = {rows, true, reverse ? 1 : 0};
-  targets[next].push_back({rows, true, reverse ? 0 : 1});
-  if (!splat)
-    copyState(loc, "start", unitClass, storages[init], {rows, true, reverse ? phaseSteps : 0});
-  return mlir::success();
-}
-
-/// A state that is a list: row t is the list before step t, as in the history of a dense state.
-LogicalResult Lowering::bindListState(ScanOp scan, unsigned i) {
-  Value init = scan.getInits()[i], next = scan.getYield().getStates()[i];
-  if (!events.count(next) || !next.getDefiningOp())
-    return scan.emitError("state ")
-           << i << ": lists that are carried to the next step must be made by an operation of the body";
-  auto rows = [&](int64_t shift) {
-    EventStorage list = events.lookup(next);
-    for (Storage *storage : {&list.ids, &list.info, &list.payload})
-      storage->shift = shift;
-    return list;
-  };
-  events[scan.getStateArgs()[i]] = rows(reverse ? 1 : 0);
-  events[scan.getFinals()[i]] = rows(reverse ? 0 : phaseSteps);
-  // Cleared memory is the empty list.
-  Value dense = init;
-  if (auto compress = init.getDefiningOp<CompressOp>())
-    dense = compress.getInput();
-  else if (auto restrict = init.getDefiningOp<RestrictOp>())
-    dense = restrict.getInput();
-  if (matchPattern(dense, m_AnyZeroFloat()))
-    return mlir::success();
-  auto given = events.find(init);
-  if (given == events.end() || !init.getDefiningOp<CompressOp>())
-    return scan.emitError("state ") << i << ": a list starts from zero or from a dense value (snn.compress)";
-  copyList(scan.getLoc(), given->second, rows(reverse ? phaseSteps : 0));
-  return mlir::success();
-}
-
 LogicalResult Lowering::lowerStages(ArrayRef<Operation *> ops) {
   for (Operation *op : ops)
     for (Value value : op->getResults())
@@ -376,8 +224,8 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
   }
   // Copies of states that a phase starts from are phases of their own and come first; the insertion point of
   // this phase's stages is its block, so the order of creation is kept by moving the phase behind them.
-  beginPhase(scan.getLoc(), scan.getReverse() ? "backward" : "forward", scan.getNumSteps(),
-             scan.getReverse());
+  StringRef name = scan.isRecomputed() ? "recompute" : scan.getReverse() ? "backward" : "forward";
+  beginPhase(scan.getLoc(), name, scan.getNumSteps(), scan.getReverse());
   Operation *phase = stages.getInsertionBlock()->getParentOp();
   if (failed(assignStages(ops)))
     return failure();
@@ -392,36 +240,19 @@ LogicalResult Lowering::lowerScan(ScanOp scan) {
                             llvm::is_contained(scan.getYield().getStepValues(), op->getResult(0))))
       prepareReduction(op);
   }
-  for (unsigned i = 0; i < scan.getInits().size(); ++i) {
-    BlockArgument argument = scan.getStateArgs()[i];
-    if (!getEvents(argument.getType())) {
-      if (failed(bindState(scan, i)))
-        return failure();
-      continue;
-    }
-    if (failed(bindListState(scan, i)))
-      return failure();
-  }
+  if (failed(bindStates(scan)))
+    return failure();
+  if (segments.scan)
+    storeStarts(scan);
   phase->moveAfter(&program.getBody().front().back());
   for (unsigned i = 0; i < scan.getStacked().size(); ++i)
     if (failed(bindStacked(scan, i)))
       return failure();
   if (failed(lowerStages(ops)))
     return failure();
-  // States kept as a history end as a value of their own.
-  for (unsigned i = 0; i < scan.getFinals().size(); ++i) {
-    Value last = scan.getFinals()[i], next = scan.getYield().getStates()[i];
-    if (last.use_empty() || storages.count(last) || getEvents(last.getType()))
-      continue;
-    int unitClass = classes.getClass(next);
-    Storage rows = storages.lookup(scan.getStateArgs()[i]);
-    rows.shift = reverse ? 0 : phaseSteps;
-    Storage end{ownBuffer(scan.getLoc(), layerOf(unitClass) + ".last", unitClass,
-                          cast<RankedTensorType>(last.getType()).getShape(), Layout::rows),
-                false, 0};
-    copyState(scan.getLoc(), "end", unitClass, rows, end);
-    storages[last] = end;
-  }
+  finishStates(scan);
+  if (segments.scan)
+    carryOn(scan);
   return mlir::success();
 }
 

@@ -112,7 +112,8 @@ static StagingBytes stagingBytes(func::FuncOp function, const UnitClasses &class
       auto type = cast<RankedTensorType>(op->getResult(0).getType());
       add(bytes.perUnit, op->getResult(0), type.getNumElements() / type.getShape().back() * 4);
     } else if (auto linear = dyn_cast<LinearOp>(op)) {
-      add(bytes.forward, linear.getResult(), read(linear.getInput()));
+      if (!isRecomputed(linear)) // uses the same memory at another time
+        add(bytes.forward, linear.getResult(), read(linear.getInput()));
     } else if (auto grad = dyn_cast<LinearWeightGradOp>(op)) {
       add(bytes.backward, grad.getGradient(), read(grad.getInput()));
     } else if (auto grad = dyn_cast<LinearInputGradOp>(op)) { // partial sums

@@ -41,6 +41,8 @@ static void repeatCheapValues(func::FuncOp function) {
 /// A state that takes the value of an input or of another state, or an output that is one: a stage of its own
 /// copies it. `x + (-0)` is x for every x; codelets are left with the copy.
 static void copyPassedValues(ScanOp scan) {
+  if (!scan.getBody().getOps<ScanOp>().empty())
+    return; // over segments: hands on what the scans of its body make
   YieldOp yield = scan.getYield();
   unsigned numSteps = yield.getStepValues().size();
   OpBuilder builder(yield);

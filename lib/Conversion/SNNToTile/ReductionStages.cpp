@@ -73,13 +73,16 @@ void Lowering::prepareReduction(Operation *op) {
   bool carried = eventStates.contains(value);
   auto slice = SliceAttr::get(context, shape.segments, shape.samples * width, shape.segment,
                               {shape.samples, shape.segment});
-  if (carried)
-    ++extents.front();
+  bool kept = reduction.steps && isKept(value);
+  if (reduction.steps)
+    extents.front() = rowsFor(value) + (carried ? 1 : 0);
   StringRef name = isa<LinearInputGradOp>(op) ? ".input_gradient" : ".kernel_gradient";
   BufferOp result = sliceBuffer(op->getLoc(), layer + name.str(), shape.segmentFamily, extents,
                                 Float32Type::get(context), slice, reduction.steps);
   result.setClear(carried);
-  Storage storage{result, reduction.steps, carried && !reverse ? 1 : 0};
+  Storage storage{result, false};
+  if (reduction.steps)
+    storage = rowsOfSegments(result, kept, carried && !reverse ? 1 : 0);
   if (reduction.support) {
     EventStorage list = events.lookup(reduction.support);
     list.payload = storage;

@@ -348,14 +348,15 @@ void Lowering::prepareRows(Operation *op) {
     extents.insert(extents.begin(), stage.samples);
   bool steps = op->getParentOfType<ScanOp>() != nullptr;
   if (steps)
-    shape.insert(shape.begin(), phaseSteps);
+    shape.insert(shape.begin(), rowsFor(op->getResult(0)));
   auto slice =
       SliceAttr::get(context, stage.segments, stage.batched ? stage.samples * units : 0, piece, extents);
   BufferOp buffer =
       sliceBuffer(op->getLoc(), layer, stage.family, shape, Float32Type::get(context), slice, steps);
   if (int unitClass = classes.getClass(op->getResult(0)); unitClass >= 0)
     buffer.setPitch(wholeGroups(family(unitClass), units));
-  storages[op->getResult(0)] = {buffer, steps, 0};
+  storages[op->getResult(0)] =
+      steps ? rowsOfSegments(buffer, isKept(op->getResult(0))) : Storage{buffer, false};
   rowStages[op] = stage;
 }
 

@@ -17,6 +17,17 @@ Value spikeloom::accumulatorOf(Operation *op) {
   return {};
 }
 
+bool spikeloom::isSumState(ScanOp scan, unsigned state) {
+  Value next = scan.getYield().getStates()[state];
+  Operation *op = next.getDefiningOp();
+  if (auto inner = dyn_cast_or_null<ScanOp>(op)) { // the sum goes on in a scan over a segment
+    unsigned result = cast<OpResult>(next).getResultNumber(), stacked = inner.getStacked().size();
+    return result >= stacked && inner.getInits()[result - stacked] == scan.getStateArgs()[state] &&
+           isSumState(inner, result - stacked);
+  }
+  return op && accumulatorOf(op);
+}
+
 bool spikeloom::isPartialSum(Operation *op) {
   auto sum = dyn_cast_or_null<BatchSumOp>(op);
   // Statistics of a step, not a sum that grows from step to step.
@@ -108,7 +119,7 @@ LogicalResult Lowering::bindSumState(ScanOp scan, unsigned i) {
       storages[part] = *storage;
     part = accumulatorOf(op);
   }
-  storages[argument] = storages[scan.getFinals()[i]] = *storage;
+  store({argument, scan.getFinals()[i]}, *storage);
   if (batches.goesOn(scan.getFinals()[i]))
     growing.insert(storage->buffer);
   return mlir::success();

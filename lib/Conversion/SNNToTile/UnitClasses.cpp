@@ -25,6 +25,11 @@ void UnitClasses::unite(Value a, Value b) {
     sets.unionSets(a, b);
 }
 
+bool spikeloom::isRecomputed(Operation *op) {
+  auto scan = op->getParentOfType<ScanOp>();
+  return scan && scan.isRecomputed();
+}
+
 void UnitClasses::visit(Operation *op) {
   // Splat constants belong to no class, results of comparisons to their operands'.
   auto home = [&](Value events, Value neurons) {
@@ -124,6 +129,16 @@ static bool readsParameter(OpOperand &use) {
          (isa<LinearWeightGradOp>(user) && operand == 2);
 }
 
+/// Is the value stored as another one: steps taken apart or put together, or handed on to the scans over a
+/// segment?
+static bool isView(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto scan = dyn_cast<ScanOp>(argument.getOwner()->getParentOp());
+    return scan && !scan.getBody().getOps<ScanOp>().empty();
+  }
+  return isa<SplitTimeOp, MergeTimeOp>(value.getDefiningOp());
+}
+
 void UnitClasses::number(func::FuncOp function) {
   auto leaderOf = [&](Value value) {
     return sets.findLeader(value) == sets.member_end() ? value : *sets.findLeader(value);
@@ -131,8 +146,8 @@ void UnitClasses::number(func::FuncOp function) {
   // Only what some tile computes unit by unit needs a family: not what is read as a whole or at list entries.
   llvm::DenseSet<Value> computed;
   function.walk([&](Operation *op) {
-    if (isa<ScanOp, CompressOp, LossOpInterface, ClipByNormOp, LinearInputGradOp, ConvKernelGradOp,
-            arith::ConstantOp>(op) ||
+    if (isa<ScanOp, SplitTimeOp, MergeTimeOp, CompressOp, LossOpInterface, ClipByNormOp, LinearInputGradOp,
+            ConvKernelGradOp, arith::ConstantOp>(op) ||
         isRowOp(op))
       return;
     for (Value result : op->getResults())
@@ -177,6 +192,8 @@ void UnitClasses::number(func::FuncOp function) {
     }
     if (!argument && type.getRank() < 3)
       return; // passes through registers, or is counted with the state that it becomes
+    if (isView(value))
+      return; // counted where it is made
     bool accumulator = llvm::any_of(value.getUsers(), [&](Operation *user) {
       auto grad = dyn_cast<LinearWeightGradOp>(user);
       auto sum = dyn_cast<BatchSumOp>(user);
@@ -202,7 +219,7 @@ void UnitClasses::number(func::FuncOp function) {
           record(argument);
     for (Value result : op->getResults())
       record(result);
-    if (auto linear = dyn_cast<LinearOp>(op)) {
+    if (auto linear = dyn_cast<LinearOp>(op); linear && !isRecomputed(linear)) {
       UnitClass &c = classes[getClass(linear.getResult())];
       int64_t in = cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(1);
       EventsAttr events = getEvents(linear.getInput().getType());
@@ -274,7 +291,7 @@ Value UnitClasses::getHome(Value events) const {
         events = i < stacked ? scan.getYield().getStepValues()[i] : scan.getYield().getStates()[i - stacked];
       } else if (auto grad = dyn_cast<LinearInputGradOp>(result.getOwner())) {
         events = grad.getSupport();
-      } else if (isa<AccumulateOp>(result.getOwner())) {
+      } else if (isa<AccumulateOp, SplitTimeOp, MergeTimeOp>(result.getOwner())) {
         events = result.getOwner()->getOperand(0);
       } else if (auto restrict = dyn_cast<RestrictOp>(result.getOwner())) {
         events = restrict.getLike();

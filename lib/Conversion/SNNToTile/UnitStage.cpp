@@ -184,7 +184,7 @@ Value UnitStageEmitter::zeroNow(ZeroEveryOp op) {
                     false, 0};
     storage.buffer.setClear(true);
     if (lowering.reverse)
-      storage.buffer.setFill(APFloat(float((lowering.phaseSteps - 1) % period)));
+      storage.buffer.setFill(APFloat(float((lowering.totalSteps() - 1) % period)));
     known->second = storage;
   }
   Value countdown = b.load(ownArgument(known->second, Access::update), b.index(0));

@@ -146,9 +146,6 @@ def add_compile(parser: argparse.ArgumentParser) -> None:
         help="micro-batches of B samples in a training step, one after another",
     )
     group.add_argument(
-        "--recompute", action=Later, instead="tapes are stored; a smaller --batch or --gradient-accumulation helps"
-    )
-    group.add_argument(
         "--host-cpu", default="native", choices=("native", "x86-64-v3", "x86-64-v4"), help="code for (default: native)"
     )
     group.add_argument("--dump-phases", metavar="DIR", help="write the IR after every phase there")

@@ -29,7 +29,7 @@ from .training_options import training
 # Options that decide the bits of a training as they are given, besides its data, its goal and its schedules.
 DECISIVE = (
     *("batch", "seed", "encode", "encode_gain", "no_shuffle", "max_activity", "train_parameters"),
-    *("gradient_accumulation", "chips", "init", "rotate", "as_", "nir_convention", "nir_reset"),
+    *("gradient_accumulation", "chips", "init", "rotate", "recompute", "as_", "nir_convention", "nir_reset"),
 )
 
 

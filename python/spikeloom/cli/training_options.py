@@ -90,6 +90,14 @@ def add_training(parser: argparse.ArgumentParser, *, schedules: bool = False) ->
         metavar="STEPS",
         help="truncated backpropagation: states are detached before every so many steps (default: never)",
     )
+    group.add_argument(
+        "--recompute",
+        type=positive,
+        default=0,
+        metavar="STEPS",
+        help="keep the states of every so many steps only and compute the steps between again in the backward pass: "
+        "less tile memory (default: keep all)",
+    )
     _add_optimizer(parser, schedules)
 
 
@@ -155,6 +163,7 @@ def training(options: argparse.Namespace) -> Training:
         options.rate_penalty,
         options.overflow_penalty,
         options.truncate,
+        options.recompute,
     )
 
 

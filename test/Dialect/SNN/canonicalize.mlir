@@ -55,3 +55,20 @@ func.func @compress_of_expand(%x: tensor<4x8xf32>, %e: tensor<4x8xf32, #snn.even
   %again2 = snn.compress %d2 : tensor<4x8xf32> -> tensor<4x8xf32, #snn.events<capacity = 3>>
   return %again, %again2 : tensor<4x8xf32, #snn.events<capacity = 3>>, tensor<4x8xf32, #snn.events<capacity = 3>>
 }
+
+// -----
+
+// States that act only on each other go, with what is computed for them.
+// CHECK-LABEL: func.func @useless
+// CHECK: snn.scan over({{.*}}) state(%[[S:[a-z0-9]+]] = %{{[a-z0-9]+}} : tensor<4x8xf32>) -> (), (tensor<4x8xf32>)
+// CHECK-NEXT: %[[N:.*]] = arith.addf %[[S]]
+// CHECK-NEXT: snn.yield state(%[[N]] : tensor<4x8xf32>)
+func.func @useless(%a: tensor<5x4x8xf32>, %u: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %f:3 = snn.scan over(%x = %a : tensor<5x4x8xf32>) state(%s = %u : tensor<4x8xf32>, %p = %u : tensor<4x8xf32>, %q = %u : tensor<4x8xf32>) -> (), (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>) {
+    %n = arith.addf %s, %x : tensor<4x8xf32>
+    %m = arith.addf %p, %q : tensor<4x8xf32>
+    %k = arith.mulf %m, %n : tensor<4x8xf32>
+    snn.yield state(%n, %k, %m : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>)
+  }
+  return %f#0 : tensor<4x8xf32>
+}

@@ -393,3 +393,19 @@ func.func @f(%g: tensor<4x8xf32>, %p: tensor<4x8xf32>) {
   snn.neuron_adjoint next(%g : tensor<4x8xf32>) compared(%p : tensor<4x8xf32>) {surrogate = #snn.surrogate<atan, 2.0>, reset_time = #snn.reset_time<delayed>, detach_reset = false} -> tensor<4x8xf32>, tensor<4x8xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<6x4x8xf32>) {
+  // expected-error @+1 {{'snn.split_time' op takes 'tensor<6x4x8xf32>' apart into segments of equal length, which 'tensor<2x4x4x8xf32>' does not hold}}
+  snn.split_time %x : tensor<6x4x8xf32> -> tensor<2x4x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3x4x8xf32>) {
+  // expected-error @+1 {{'snn.merge_time' op takes 'tensor<6x4x8xf32, #snn.events<capacity = 3>>' apart into segments of equal length, which 'tensor<2x3x4x8xf32>' does not hold}}
+  snn.merge_time %x : tensor<2x3x4x8xf32> -> tensor<6x4x8xf32, #snn.events<capacity = 3>>
+  return
+}

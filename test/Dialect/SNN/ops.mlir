@@ -61,3 +61,12 @@ func.func @loss(%s: tensor<5x4x10xf32>, %y: tensor<4xi32>, %w: tensor<4xf32>) ->
   %g = snn.repeat_time %d : tensor<4x10xf32> -> tensor<5x4x10xf32>
   return %l : tensor<f32>
 }
+
+// CHECK-LABEL: func.func @segments
+func.func @segments(%x: tensor<6x4x10xf32, #snn.events<capacity = 3>>) -> tensor<6x4x10xf32, #snn.events<capacity = 3>> {
+  // CHECK: snn.split_time %{{.*}} : tensor<6x4x10xf32, #snn.events<capacity = 3>> -> tensor<2x3x4x10xf32, #snn.events<capacity = 3>>
+  %s = snn.split_time %x : tensor<6x4x10xf32, #snn.events<capacity = 3>> -> tensor<2x3x4x10xf32, #snn.events<capacity = 3>>
+  // CHECK: snn.merge_time %{{.*}} : tensor<2x3x4x10xf32, #snn.events<capacity = 3>> -> tensor<6x4x10xf32, #snn.events<capacity = 3>>
+  %m = snn.merge_time %s : tensor<2x3x4x10xf32, #snn.events<capacity = 3>> -> tensor<6x4x10xf32, #snn.events<capacity = 3>>
+  return %m : tensor<6x4x10xf32, #snn.events<capacity = 3>>
+}

@@ -56,6 +56,9 @@ private:
 /// Does the operation work on whole rows? Such operations have tiles of their own.
 bool isRowOp(mlir::Operation *op);
 
+/// Does the operation compute a step again that was computed before?
+bool isRecomputed(mlir::Operation *op);
+
 /// Rewrites what classes and stages cannot express as it is: comparisons and spread parameters with several
 /// readers, values that a scan only passes on. Before classes are made.
 void prepareForPlacement(mlir::func::FuncOp function);

@@ -374,3 +374,21 @@ LogicalResult RepeatTimeOp::verify() {
     return emitOpError("needs a stacked result, found ") << getResult().getType();
   return checkShape(*this, "input", getInput(), typeOf(getResult()).getShape().drop_front());
 }
+
+/// Checks that `segments` is `steps` with its first dimension in two, the number of segments and their
+/// length.
+static LogicalResult checkSegments(Operation *op, Value steps, Value segments) {
+  RankedTensorType whole = typeOf(steps), split = typeOf(segments);
+  ArrayRef<int64_t> shape = split.getShape();
+  bool fits = split.getRank() == whole.getRank() + 1 && whole.getRank() >= 1 &&
+              shape[0] * shape[1] == whole.getDimSize(0) &&
+              shape.drop_front(2) == whole.getShape().drop_front();
+  if (!fits || split.getEncoding() != whole.getEncoding() || split.getElementType() != whole.getElementType())
+    return op->emitOpError("takes ") << whole << " apart into segments of equal length, which " << split
+                                     << " does not hold";
+  return success();
+}
+
+LogicalResult SplitTimeOp::verify() { return checkSegments(*this, getInput(), getResult()); }
+
+LogicalResult MergeTimeOp::verify() { return checkSegments(*this, getResult(), getInput()); }

@@ -25,6 +25,42 @@ int64_t ScanOp::getNumSteps() {
   return getSteps().value_or(0);
 }
 
+bool ScanOp::isRecomputed() {
+  auto outer = (*this)->getParentOfType<ScanOp>();
+  return outer && outer.getReverse() != getReverse();
+}
+
+llvm::BitVector ScanOp::usefulStates(const llvm::BitVector &results) {
+  YieldOp yield = getYield();
+  unsigned numStacked = getStacked().size();
+  llvm::DenseSet<Value> useful;
+  for (auto [i, value] : llvm::enumerate(yield->getOperands()))
+    if (results.test(i))
+      useful.insert(value);
+  llvm::BitVector states(getInits().size());
+  bool again = true;
+  while (again) {
+    again = false;
+    for (Operation &op : llvm::reverse(getBody().front().without_terminator())) {
+      if (isMemoryEffectFree(&op) &&
+          llvm::none_of(op.getResults(), [&](Value result) { return useful.contains(result); }))
+        continue;
+      useful.insert(op.operand_begin(), op.operand_end());
+      // What a nested scan captures is useful with it.
+      op.walk([&](Operation *inner) { useful.insert(inner->operand_begin(), inner->operand_end()); });
+    }
+    for (auto [i, argument] : llvm::enumerate(getStateArgs())) {
+      bool used = useful.contains(argument) || results.test(numStacked + i);
+      if (!used || states.test(i))
+        continue;
+      states.set(i);
+      again |= useful.insert(yield.getStates()[i]).second;
+      useful.insert(argument);
+    }
+  }
+  return states;
+}
+
 /// Parses `(%arg = %value : type, ...)`.
 static ParseResult parseBindings(OpAsmParser &parser, SmallVectorImpl<OpAsmParser::Argument> &arguments,
                                  SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
@@ -155,28 +191,20 @@ LogicalResult ScanOp::verifyRegions() {
 }
 
 namespace {
-/// Drops stacked results that nobody reads, and states whose value nobody reads outside their own update.
+/// Drops stacked results that nobody reads, and states that act on nothing but themselves.
 struct DropUnused : OpRewritePattern<ScanOp> {
   using OpRewritePattern::OpRewritePattern;
 
-  static bool feedsOnlyItself(ScanOp scan, unsigned index) {
-    BlockArgument argument = scan.getStateArgs()[index];
-    if (!scan.getFinals()[index].use_empty())
-      return false;
-    return llvm::all_of(argument.getUses(), [&](OpOperand &use) {
-      return use.getOwner() == scan.getYield() &&
-             use.getOperandNumber() == scan.getYield().getStepValues().size() + index;
-    });
-  }
-
   LogicalResult matchAndRewrite(ScanOp scan, PatternRewriter &rewriter) const override {
-    SmallVector<unsigned> keepStacked, keepStates;
-    for (auto [i, value] : llvm::enumerate(scan.getStacked()))
-      if (!value.use_empty())
+    llvm::BitVector read(scan->getNumResults());
+    for (OpResult result : scan->getResults())
+      if (!result.use_empty())
+        read.set(result.getResultNumber());
+    SmallVector<unsigned> keepStacked;
+    for (unsigned i = 0; i < scan.getStacked().size(); ++i)
+      if (read.test(i))
         keepStacked.push_back(i);
-    for (unsigned i = 0; i < scan.getInits().size(); ++i)
-      if (!feedsOnlyItself(scan, i))
-        keepStates.push_back(i);
+    SmallVector<unsigned> keepStates(scan.usefulStates(read).set_bits());
     if (keepStacked.size() == scan.getStacked().size() && keepStates.size() == scan.getInits().size())
       return rewriter.notifyMatchFailure(scan, "every result is read");
     if (keepStacked.empty() && keepStates.empty())
@@ -196,8 +224,6 @@ struct DropUnused : OpRewritePattern<ScanOp> {
     }
     auto kept = ScanOp::create(rewriter, scan.getLoc(), stackedTypes, finalTypes, scan.getSequences(), inits,
                                scan.getReverseAttr(), rewriter.getI64IntegerAttr(scan.getNumSteps()));
-    // A dropped state is only yielded back, so that its argument has no other use left once the yield is
-    // replaced.
     rewriter.modifyOpInPlace(yield, [&] {
       yield.getStepValuesMutable().assign(stepValues);
       yield.getStatesMutable().assign(states);
@@ -209,6 +235,9 @@ struct DropUnused : OpRewritePattern<ScanOp> {
         ++next;
       else
         dropped.set(scan.getSequences().size() + i);
+    // What a dropped state is computed from it has no reader, and will be gone.
+    for (unsigned i : dropped.set_bits())
+      rewriter.replaceAllUsesWith(body.getArgument(i), scan.getInits()[i - scan.getSequences().size()]);
     rewriter.modifyOpInPlace(scan, [&] { body.eraseArguments(dropped); });
     rewriter.inlineRegionBefore(scan.getBody(), kept.getBody(), kept.getBody().end());
     for (auto [to, from] : llvm::enumerate(keepStacked))

@@ -104,6 +104,8 @@ static Tensor sliceOf(const Tensor &stacked, int64_t t) {
 
 LogicalResult Interpreter::evaluateScan(ScanOp scan) {
   int64_t steps = scan.getNumSteps();
+  // The steps of a scan within a scan count on from one segment to the next.
+  const int64_t outerStep = currentStep, firstStep = outerStep * steps;
   YieldOp yield = scan.getYield();
   std::vector<Tensor> stacked;
   for (Value value : scan.getStacked())
@@ -113,7 +115,7 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
     values[argument] = values.lookup(init);
   for (int64_t i = 0; i < steps; ++i) {
     int64_t t = scan.getReverse() ? steps - 1 - i : i;
-    currentStep = t;
+    currentStep = firstStep + t;
     for (auto [argument, sequence] : llvm::zip(scan.getStepArgs(), scan.getSequences()))
       set(argument, sliceOf(valueOf(sequence), t));
     if (failed(evaluateBlock(scan.getBody().front())))
@@ -133,7 +135,7 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
     for (auto [argument, value] : llvm::zip(scan.getStateArgs(), next))
       values[argument] = value;
   }
-  currentStep = 0;
+  currentStep = outerStep;
   for (auto [result, tensor] : llvm::zip(scan.getStacked(), stacked))
     set(result, std::move(tensor));
   for (auto [result, argument] : llvm::zip(scan.getFinals(), scan.getStateArgs()))
@@ -143,7 +145,8 @@ LogicalResult Interpreter::evaluateScan(ScanOp scan) {
 
 void Interpreter::countLists(Operation *op, const Tensor &events) {
   auto layer = op->getAttrOfType<StringAttr>(kLayerAttr);
-  if (!layer)
+  auto scan = op->getParentOfType<ScanOp>();
+  if (!layer || (scan && scan.isRecomputed()))
     return;
   ListCount &count = listCounts[layer];
   for (const EventRow &row : events.rows) {

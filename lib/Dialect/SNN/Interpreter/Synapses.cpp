@@ -241,6 +241,12 @@ LogicalResult Interpreter::evaluateSynapse(Operation *op) {
         set(o.getResult(), std::move(sum));
         return success();
       })
+      .Case<SplitTimeOp, MergeTimeOp>([&](auto o) {
+        Tensor result = valueOf(o.getInput());
+        result.shape = shapeOf(o.getResult());
+        set(o.getResult(), std::move(result));
+        return success();
+      })
       .Case([&](RepeatTimeOp o) {
         const Tensor &input = valueOf(o.getInput());
         Tensor result(shapeOf(o.getResult()));

@@ -54,33 +54,3 @@ bool Varied::visitScan(ScanOp scan) {
     flow(init, result);
   return changed;
 }
-
-llvm::BitVector spikeloom::snn::usefulStates(ScanOp scan, const llvm::BitVector &arriving) {
-  YieldOp yield = scan.getYield();
-  unsigned numStacked = scan.getStacked().size();
-  llvm::DenseSet<Value> useful;
-  for (auto [i, value] : llvm::enumerate(yield->getOperands()))
-    if (arriving.test(i))
-      useful.insert(value);
-  llvm::BitVector states(scan.getInits().size());
-  bool again = true;
-  while (again) {
-    again = false;
-    for (Operation &op : llvm::reverse(scan.getBody().front().without_terminator())) {
-      if (llvm::none_of(op.getResults(), [&](Value result) { return useful.contains(result); }))
-        continue;
-      useful.insert(op.operand_begin(), op.operand_end());
-      // What a nested scan captures is useful with it.
-      op.walk([&](Operation *inner) { useful.insert(inner->operand_begin(), inner->operand_end()); });
-    }
-    for (auto [i, argument] : llvm::enumerate(scan.getStateArgs())) {
-      bool used = useful.contains(argument) || arriving.test(numStacked + i);
-      if (!used || states.test(i))
-        continue;
-      states.set(i);
-      again |= useful.insert(yield.getStates()[i]).second;
-      useful.insert(argument);
-    }
-  }
-  return states;
-}

@@ -22,9 +22,5 @@ private:
   llvm::DenseSet<mlir::Value> values;
 };
 
-/// The states of a scan whose cotangent may differ from zero, when cotangents arrive for the results in
-/// `arriving` (stacked results first).
-llvm::BitVector usefulStates(ScanOp scan, const llvm::BitVector &arriving);
-
 } // namespace spikeloom::snn
 #endif

@@ -251,7 +251,7 @@ LogicalResult ScanAdjoint::build() {
   for (auto [i, result] : llvm::enumerate(scan->getResults()))
     if (parent.cotangent(result))
       arriving.set(i);
-  llvm::BitVector states = usefulStates(scan, arriving);
+  llvm::BitVector states = scan.usefulStates(arriving);
   for (unsigned i : states.set_bits())
     if (!needs(scan.getStateArgs()[i]))
       states.reset(i);

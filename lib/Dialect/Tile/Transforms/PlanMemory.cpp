@@ -107,10 +107,14 @@ struct PlanMemoryPass : spikeloom::tile::impl::TilePlanMemoryPassBase<PlanMemory
       }
       if (always)
         first = 0, last = lastPhase;
-      // What comes from before a loop is read again in the next trip.
-      for (auto [begin, end] : loops)
+      // What comes from before a loop is read again in the next trip, and what is read after it is there in
+      // all.
+      for (auto [begin, end] : loops) {
         if (first < begin && last >= begin)
           last = std::max(last, end);
+        if (first >= begin && first <= end && last > end)
+          first = begin;
+      }
       int64_t rows = !buffer.getSteps() ? 1 : cast<MemRefType>(buffer.getType()).getDimSize(0);
       if (buffer.getSteps() && buffer.getWindow())
         rows = int64_t(buffer.getWindow());

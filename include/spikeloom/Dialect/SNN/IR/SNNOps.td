@@ -23,6 +23,9 @@ def SNN_ScanOp : SNN_Op<"scan", [
     steps run from T-1 to 0; step t still reads and writes row t. The results are the stacked values, then the states
     after the last step.
 
+    A scan in the body of a scan runs over the steps of a segment (see `snn.split_time`): its step t in step s of the
+    outer scan is step s T + t to whatever asks for the number of the step.
+
     ```mlir
     %spikes, %last = snn.scan over(%xt = %x : tensor<100x48x784xf32>) state(%v = %v0 : tensor<48x10xf32>)
         -> (tensor<100x48x10xf32>), (tensor<48x10xf32>) {
@@ -51,6 +54,10 @@ def SNN_ScanOp : SNN_Op<"scan", [
     /// The type of one step of a stacked type (the first dimension dropped, the encoding kept), and the reverse.
     static ::mlir::RankedTensorType getStepType(::mlir::RankedTensorType stacked);
     static ::mlir::RankedTensorType getStackedType(::mlir::RankedTensorType step, int64_t steps);
+    /// The states that act on the results of these numbers, or on what the body does beside computing.
+    ::llvm::BitVector usefulStates(const ::llvm::BitVector &results);
+    /// Does the scan compute the steps of a segment again? It then lies in a scan of the other direction.
+    bool isRecomputed();
   }];
 }
 
@@ -446,32 +453,7 @@ def SNN_BroadcastOp : SNN_Op<"broadcast", [Pure, SNN_Differentiable]> {
   let hasVerifier = 1;
 }
 
-def SNN_SumTimeOp : SNN_Op<"sum_time", [Pure, SNN_Differentiable]> {
-  let summary = "sum over the time steps";
-  let description = [{
-    From `[T, B, N]` to `[B, N]`, t ascending from +0: spike counts, summed readouts.
-
-    Example: `%count = snn.sum_time %s : tensor<100x48x10xf32> -> tensor<48x10xf32>`
-  }];
-  let arguments = (ins SNN_Tensor:$input);
-  let results = (outs SNN_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
-}
-
-def SNN_RepeatTimeOp : SNN_Op<"repeat_time", [Pure]> {
-  let summary = "the same value at every time step";
-  let description = [{
-    From `[B, N]` to `[T, B, N]`: adjoint of `snn.sum_time`.
-
-    Example: `%g = snn.repeat_time %dcount : tensor<48x10xf32> -> tensor<100x48x10xf32>`
-  }];
-  let arguments = (ins SNN_Tensor:$input);
-  let results = (outs SNN_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
-}
-
+include "spikeloom/Dialect/SNN/IR/TimeOps.td"
 include "spikeloom/Dialect/SNN/IR/SNNTrainingOps.td"
 
 #endif

@@ -156,6 +156,36 @@ def SNNFuseTimeSums : Pass<"snn-fuse-time-sums", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::spikeloom::snn::SNNDialect"];
 }
 
+def SNNRecompute : Pass<"snn-recompute", "::mlir::func::FuncOp"> {
+  let summary = "keep the states of every k-th step only, and compute the steps between again in the backward pass";
+  let description = [{
+    What a scan stacks for its adjoint, the tape, grows with the steps. This pass (after `snn-differentiate`) lets the
+    forward scan run over segments of `every` steps and stack only the states that each of them starts from; the
+    adjoint runs over the segments, too, and its body computes the steps of a segment again before it goes through
+    them backwards. Tapes then hold `every` steps; the forward pass is computed twice; results keep their bits.
+
+    ```mlir
+    %tape, %last = snn.scan over(%xt = %x : tensor<100x48x784xf32>) state(%v = %v0 : ...) -> (...), (...) { ... }
+    %dv = snn.scan reverse over(%tt = %tape : tensor<100x48x10xf32>) state(%d = %dv1 : ...) -> (), (...) { ... }
+    // with every=25 becomes
+    %xs = snn.split_time %x : tensor<100x48x784xf32> -> tensor<4x25x48x784xf32>
+    %starts, %last = snn.scan over(%xk = %xs : tensor<4x25x48x784xf32>) state(%v = %v0 : ...) -> (...), (...) {
+      %end = snn.scan over(%xt = %xk : tensor<25x48x784xf32>) state(%w = %v : ...) -> (), (...) { ... }
+      snn.yield step(%v : tensor<48x10xf32>) state(%end : tensor<48x10xf32>)
+    }
+    %dv = snn.scan reverse over(%xk = %xs : ..., %start = %starts : tensor<4x48x10xf32>) state(%d = %dv1 : ...) -> (), (...) {
+      %tape, %end = snn.scan over(%xt = %xk : tensor<25x48x784xf32>) state(%w = %start : ...) -> (...), (...) { ... }
+      %dk = snn.scan reverse over(%tt = %tape : tensor<25x48x10xf32>) state(%e = %d : ...) -> (), (...) { ... }
+      snn.yield state(%dk : tensor<48x10xf32>)
+    }
+    ```
+
+    A stacked value that others than the one adjoint read is no tape: it is kept for all steps. Scans of at most `every`
+    steps stay; otherwise `every` must divide the steps of the scan.
+  }];
+  let options = [Option<"every", "every", "int64_t", "0", "Steps of a segment; 0: keep all tapes">];
+}
+
 def SNNVerifyEncoding : Pass<"snn-verify-encoding"> {
   let summary = "refuse event tensors and sparse weights on operations that do not know them";
   let description = [{
