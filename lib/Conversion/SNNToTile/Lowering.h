@@ -59,11 +59,19 @@ struct UnitStage {
 struct SegmentLoop {
   snn::ScanOp scan; // null outside
   int64_t count = 1;
+  bool reverse = false; // from the last segment to the first
   /// Phases that run once, before the loop: they make what the first segment starts from.
   llvm::SmallPtrSet<mlir::Operation *, 8> before;
   /// States that the loop stacks: what every segment starts from, a row for each.
   llvm::DenseMap<mlir::Value, Storage> starts;
   llvm::DenseMap<mlir::Value, EventStorage> listStarts;
+
+  /// Given rows of all segments, so many for each: those that a trip sees.
+  Storage perTrip(Storage all, int64_t rows) const {
+    all.shift += reverse ? (count - 1) * rows : 0;
+    all.advance = reverse ? -rows : rows;
+    return all;
+  }
 };
 
 /// Does `use` read the value through an exchange, rather than each tile its own units?

@@ -14,7 +14,8 @@ using namespace spikeloom::tile;
 
 /// Does the loop carry the state from one segment to the next?
 bool Lowering::isCarried(ScanOp scan, unsigned state) const {
-  return segments.scan && llvm::is_contained(ScanOp(segments.scan).getStateArgs(), scan.getInits()[state]);
+  ScanOp outer = segments.scan;
+  return outer && llvm::is_contained(outer.getStateArgs(), scan.getInits()[state]);
 }
 
 /// What the state is before its first step: of the first segment, if the loop carries it.
@@ -50,11 +51,8 @@ bool Lowering::isKept(Value value) const {
 
 /// The rows of a value that has one for each step of the phase, or, with `all`, of all segments.
 Storage Lowering::rowsOfSegments(BufferOp buffer, bool all, int64_t shift) const {
-  if (!all)
-    return {buffer, true, shift};
-  bool backwards = ScanOp(segments.scan).getReverse();
-  return {buffer, true, shift + (backwards ? totalSteps() - phaseSteps : 0),
-          backwards ? -phaseSteps : phaseSteps};
+  Storage rows{buffer, true, shift};
+  return all ? segments.perTrip(rows, phaseSteps) : rows;
 }
 
 /// The number of the step for a codelet that has counted the steps it has done: nobody tells a tile.
@@ -64,7 +62,7 @@ Value Lowering::stepNumber(CodeletBuilder &b, Value done) const {
   };
   if (!segments.scan)
     return ordered(done, phaseSteps, reverse);
-  Value segment = ordered(b.div(done, phaseSteps), segments.count, ScanOp(segments.scan).getReverse());
+  Value segment = ordered(b.div(done, phaseSteps), segments.count, segments.reverse);
   return b.add(b.mul(segment, b.index(phaseSteps)), ordered(b.rem(done, phaseSteps), phaseSteps, reverse));
 }
 
@@ -75,10 +73,7 @@ Value Lowering::stepNumber(CodeletBuilder &b, Value done) const {
 /// At the start of a trip, keeps the states that the loop stacks.
 void Lowering::storeStarts(ScanOp scan) {
   ScanOp outer = segments.scan;
-  bool backwards = outer.getReverse();
-  auto row = [&](BufferOp buffer) {
-    return Storage{buffer, false, backwards ? segments.count - 1 : 0, backwards ? -1 : 1};
-  };
+  auto row = [&](BufferOp buffer) { return segments.perTrip({buffer, false}, 1); };
   for (auto [init, argument] : llvm::zip(scan.getInits(), scan.getStateArgs())) {
     if (!llvm::is_contained(outer.getStateArgs(), init) ||
         !llvm::is_contained(outer.getYield().getStepValues(), init))
@@ -208,6 +203,10 @@ LogicalResult Lowering::checkSegments(ScanOp outer) {
             "starts every segment from a value that is neither a state of the scan over segments "
             "nor one of its sequences");
   }
+  for (auto [i, sequence] : llvm::enumerate(outer.getSequences()))
+    if (cast<RankedTensorType>(sequence.getType()).getRank() > 3 && !sequence.getDefiningOp<SplitTimeOp>())
+      return outer.emitError("sequence ")
+             << i << " must be steps in segments (snn.split_time) or a row for each";
   for (unsigned i = 0; i < outer.getInits().size(); ++i)
     if (!carriesOn(outer, i))
       return outer.emitError("state ")
@@ -243,11 +242,8 @@ LogicalResult Lowering::bindSegments(ScanOp outer) {
     bool steps = sequence.getDefiningOp<SplitTimeOp>() != nullptr;
     int64_t rows = steps ? cast<RankedTensorType>(argument.getType()).getDimSize(0) : 1;
     bindView(argument, sequence, [&](Storage storage) {
-      if (outer.getReverse())
-        storage.shift += (segments.count - 1) * rows;
-      storage.advance = outer.getReverse() ? -rows : rows;
       storage.steps = steps;
-      return storage;
+      return segments.perTrip(storage, rows);
     });
   }
   for (auto [i, argument] : llvm::enumerate(outer.getStateArgs())) {
@@ -294,6 +290,7 @@ LogicalResult Lowering::lowerSegments(ScanOp outer) {
     return failure();
   segments.scan = outer;
   segments.count = outer.getNumSteps();
+  segments.reverse = outer.getReverse();
   Block &made = program.getBody().front();
   Operation *last = made.empty() ? nullptr : &made.back();
   if (failed(bindSegments(outer)))

@@ -47,3 +47,18 @@ func.func @main(%x: tensor<6x4x3xf32> {snn.kind = #snn.kind<input>}, %u: tensor<
   }
   return %f#0, %f#1 : tensor<4x3xf32>, tensor<4x3xf32>
 }
+
+// -----
+
+func.func @main(%x: tensor<2x3x4x3xf32> {snn.kind = #snn.kind<input>}, %u: tensor<4x3xf32> {snn.kind = #snn.kind<state>, snn.name = "u"})
+    -> (tensor<4x3xf32> {snn.name = "y"}) {
+  // expected-error @+1 {{sequence 0 must be steps in segments (snn.split_time) or a row for each}}
+  %f = snn.scan over(%xk = %x : tensor<2x3x4x3xf32>) state(%v = %u : tensor<4x3xf32>) -> (), (tensor<4x3xf32>) {
+    %g = snn.scan over(%xt = %xk : tensor<3x4x3xf32>) state(%s = %v : tensor<4x3xf32>) -> (), (tensor<4x3xf32>) {
+      %n = arith.addf %s, %xt : tensor<4x3xf32>
+      snn.yield state(%n : tensor<4x3xf32>)
+    }
+    snn.yield state(%g : tensor<4x3xf32>)
+  }
+  return %f : tensor<4x3xf32>
+}
