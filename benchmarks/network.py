@@ -67,3 +67,26 @@ def lif_network(
             "",
         ]
     )
+
+
+def tanh_network(inputs: int, units: int, classes: int, batch: int, steps: int) -> str:
+    """One recurrent layer ``h' = tanh(W x + U h)`` and a linear readout of its last state, as MLIR text."""
+    row, logits = f"tensor<{batch}x{units}xf32>", f"tensor<{batch}x{classes}xf32>"
+    x, weights = f"tensor<{batch}x{inputs}xf32>", f"tensor<{units}x{inputs}xf32>"
+    recurrent, readout = f"tensor<{units}x{units}xf32>", f"tensor<{classes}x{units}xf32>"
+    parameter = "snn.kind = #snn.kind<parameter>, snn.trainable, snn.name ="
+    return f"""func.func @main(%x: tensor<{steps}x{batch}x{inputs}xf32> {{snn.kind = #snn.kind<input>, snn.name = "x"}},
+    %w: {weights} {{{parameter} "in.weight"}}, %u: {recurrent} {{{parameter} "rec.weight"}},
+    %o: {readout} {{{parameter} "out.weight"}}) -> ({logits} {{snn.name = "y"}}) {{
+  %zero = arith.constant dense<0.0> : {row}
+  %last = snn.scan over(%xt = %x : tensor<{steps}x{batch}x{inputs}xf32>) state(%h = %zero : {row}) -> (), ({row}) {{
+    %i = snn.linear %xt, %w : ({x}, {weights}) -> {row}
+    %r = snn.linear %h, %u : ({row}, {recurrent}) -> {row}
+    %a = arith.addf %r, %i : {row}
+    %n = math.tanh %a : {row}
+    snn.yield state(%n : {row})
+  }}
+  %y = snn.linear %last, %o : ({row}, {readout}) -> {logits}
+  return %y : {logits}
+}}
+"""
