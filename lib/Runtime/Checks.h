@@ -8,8 +8,24 @@
 
 namespace spikeloom::runtime {
 
+// Far above any machine, far below where products of two such numbers overflow.
+constexpr int64_t largestCount = int64_t(1) << 40;
+
+/// Ends the calling check with the first problem.
+#define CHECK(...)                                                                                           \
+  if (std::string problem = (__VA_ARGS__); !problem.empty())                                                 \
+  return problem
+
 /// "buffer 3 'fc1.state'": how every message names an entry.
 std::string entry(const char *kind, int64_t index, const std::string &name);
+/// Empty when least <= value <= most.
+std::string range(const std::string &where, const char *what, int64_t value, int64_t least,
+                  int64_t most = largestCount);
+/// Empty when there is an entry of that number.
+std::string index(const std::string &where, const char *what, int64_t value, size_t size);
+/// Slices need positive divisors and every task's start inside the step.
+std::string checkSlice(const std::string &where, const Slice &slice, const std::vector<int64_t> &dims,
+                       int64_t tasks);
 
 std::string checkMachine(const Manifest &manifest);
 std::string checkFamilies(const Manifest &manifest);
