@@ -206,6 +206,10 @@ int spikeloom::compileTool(int argc, char **argv) {
         << "snn-compile: --train and --gradients exclude each other: a training step has its own loss\n";
     return badUsage;
   }
+  if (arguments.options().recompute && !arguments.train && !arguments.options().gradients) {
+    llvm::errs() << "snn-compile: --recompute is for tapes, which --train and --gradients have\n";
+    return badUsage;
+  }
   std::vector<CompilePhase> phases = compilePhases(arguments.options());
   bool known =
       llvm::any_of(phases, [&](const CompilePhase &phase) { return phase.name == arguments.stopAfter; });

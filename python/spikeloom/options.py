@@ -187,7 +187,7 @@ class Training:
         overflow_penalty: the weight of the same above 0.9 of every list's capacity.
         truncate: detach the states before every so many steps, 0 for never.
         recompute: keep the states of every so many steps only, and compute the steps between again in the backward
-            pass: less tile memory, about a forward pass more time, the same bits (where layers lie on tiles alike).
+            pass: less tile memory, a forward pass more time or two, the same bits (where layers lie on tiles alike).
             Must divide the steps; 0 keeps all.
     """
 
@@ -231,6 +231,8 @@ class Training:
             result.append(f"--overflow-penalty={self.overflow_penalty!r}")
         if self.truncate:
             result.append(f"--truncate={self.truncate}")
+        if self.recompute < 0:
+            raise UsageError(f"recompute={self.recompute}: a number of steps is wanted, or 0 to keep all tapes")
         if self.recompute:
             result.append(f"--recompute={self.recompute}")
         return result

@@ -354,5 +354,21 @@ STATISTICS = Function(
     [("%logits", "logits", (B, C)), ("%hs", "steps", (T, B, C))],
 )
 
-ALL = (STATISTICS, IMAGE, BIDIRECTIONAL, PROLOGUE, DECAYS, DECODER, LAYERS, TWO_DIRECTIONS, FORK, ROWS)
+# The first state is an input, which lies with the host and stays as it is.
+GIVEN = Function(
+    "given start",
+    {"x": (T, B, IN), "start": (B, N)},
+    {"w": (N, IN), "o": (C, N)},
+    f"""
+  %hs, %last = snn.scan over(%xt = %x : {SEQUENCE}) state(%h = %start : {ROW}) -> ({STACK}), ({ROW}) {{
+    %i = snn.linear %xt, %w : ({tensor(B, IN)}, {tensor(N, IN)}) -> {ROW}
+    %sum = arith.addf %h, %i : {ROW}
+    %next = math.tanh %sum : {ROW}
+    snn.yield step(%sum : {ROW}) state(%next : {ROW})
+  }}
+  %logits = snn.linear %last, %o : ({ROW}, {tensor(C, N)}) -> {LOGITS}""",
+    [("%logits", "logits", (B, C)), ("%hs", "sums", (T, B, N)), ("%last", "end", (B, N))],
+)
+
+ALL = (STATISTICS, IMAGE, BIDIRECTIONAL, PROLOGUE, GIVEN, DECAYS, DECODER, LAYERS, TWO_DIRECTIONS, FORK, ROWS)
 FUNCTIONS = {f.name: f for f in ALL}

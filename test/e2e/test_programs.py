@@ -43,9 +43,11 @@ def test_inference(name: str, tmp_path: Path) -> None:
         assert not wrong, f"{engine}:\n" + "\n".join(wrong)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("optimizer", "words"), [("adam", []), ("sgd", []), ("sgd", ["--recompute=2"])], ids=["adam", "sgd", "recompute"]
+)
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_training_step(name: str, optimizer: str, tmp_path: Path) -> None:
+def test_training_step(name: str, optimizer: str, words: list[str], tmp_path: Path) -> None:
     function = FUNCTIONS[name]
     given = prepare(function, tmp_path)
     np.save(tmp_path / "labels.npy", np.arange(B, dtype=np.int32) % C)
@@ -53,6 +55,7 @@ def test_training_step(name: str, optimizer: str, tmp_path: Path) -> None:
     np.save(tmp_path / "hyper.npy", np.array(first_step, np.float32))
     model, loom = tmp_path / "model.mlir", tmp_path / "net.loom"
     options = ["--machine=tiny", "--train", f"--readout={function.readout}", f"--optimizer={optimizer}", "--lr=0.5"]
+    options += words
     tool("snn-compile", model, *options, "--stop-after=placement", "-o", tmp_path / "placed.mlir")
     tool("snn-compile", model, *options, "-o", loom)
     more = [f"--input=labels={tmp_path / 'labels.npy'}", f"--input=hyper={tmp_path / 'hyper.npy'}"]

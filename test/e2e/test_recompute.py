@@ -126,9 +126,11 @@ def test_wrong_lengths(tmp_path: Path) -> None:
     sibling = SIBLINGS["lists, recurrent"]
     (tmp_path / "model.mlir").write_text(sibling.net.mlir())
     command = ["snn-compile", tmp_path / "model.mlir", "-o", tmp_path / "net.loom", *sibling.options("tiny")]
-    done = tool(*command, "--recompute=5", code=1)
-    assert (
-        "cannot be recomputed every 5 steps, which do not divide its 12 steps; take one of 1, 2, 3, 4, 6" in done.stderr
-    )
-    done = tool(*command, "--recompute=-1", code=1)
-    assert "option 'every' must be at least 1 (or 0: keep all tapes), found -1" in done.stderr
+    error = tool(*command, "--recompute=5", code=1).stderr
+    assert "cannot be recomputed every 5 steps, which do not divide its 12 steps; take one of 1, 2, 3, 4, 6" in error
+    error = tool(*command, "--recompute=-1", code=1).stderr
+    assert "cannot be recomputed every -1 steps; at least 1 is wanted, or 0 to keep all tapes" in error
+    warning = tool(*command, "--recompute=12").stderr
+    assert "keeps all tapes: no scan of more than 12 steps has one" in warning
+    error = tool(*command[:4], "--recompute=4", code=2).stderr
+    assert "--recompute is for tapes, which --train and --gradients have" in error

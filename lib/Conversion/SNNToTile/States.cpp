@@ -52,7 +52,7 @@ LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
   bool kept = isKept(value);
   if (auto found = storages.find(value);
       found != storages.end() && found->second.steps && (!kept || found->second.advance)) {
-    storages[stacked] = found->second; // a row for every step already
+    store({stacked}, found->second); // a row for every step already
     return mlir::success();
   }
   if (!op || !stageOf.count(op))
@@ -65,6 +65,16 @@ LogicalResult Lowering::bindStacked(ScanOp scan, unsigned i) {
   targets[value].push_back(storage);
   storages[stacked] = storage;
   return mlir::success();
+}
+
+/// Parameters of rank 2 are stored with their units last.
+static bool isTransposed(func::FuncOp function, Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || argument.getOwner() != &function.getBody().front())
+    return false;
+  auto kind = function.getArgAttrOfType<ArgumentKindAttr>(argument.getArgNumber(), kKindAttr);
+  return kind && kind.getValue() == ArgumentKind::parameter &&
+         cast<RankedTensorType>(value.getType()).getRank() == 2;
 }
 
 LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
@@ -87,6 +97,10 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
     return scan.emitError("state ") << i << " must start from an argument or from one constant for all units";
   if (!splat && !storages.count(init))
     return scan.emitError("state ") << i << " starts from a value that is stored nowhere";
+  if (isTransposed(function, init))
+    return scan.emitError("state ") << i
+                                    << " starts from a parameter of rank 2, whose rows are units; make it an "
+                                    << "input or a state of @main (snn.kind)";
   auto start = [&](int unitClass, Storage state) {
     state.buffer.setClear(true);
     if (splat) {
@@ -109,8 +123,10 @@ LogicalResult Lowering::bindState(ScanOp scan, unsigned i) {
   });
   if (inPlace) {
     Storage storage;
-    if (llvm::is_contained(function.getArguments(), init) && init.hasOneUse()) {
-      storage = storages[init];
+    Storage given = storages.lookup(init);
+    bool atHome = given.buffer && given.buffer.getHome() == Home::own; // an input lies with the host
+    if (llvm::is_contained(function.getArguments(), init) && init.hasOneUse() && atHome) {
+      storage = given;
     } else {
       bool readElsewhere = llvm::any_of(endOf(scan, i).getUses(),
                                         [](OpOperand &use) { return !isa<func::ReturnOp>(use.getOwner()); });

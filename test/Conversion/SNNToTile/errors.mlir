@@ -50,3 +50,15 @@ func.func @main(%x: tensor<5x4x6xf32> {snn.kind = #snn.kind<input>, snn.name = "
   }
   return %y : tensor<5x4x4xf32>
 }
+
+// -----
+
+func.func @main(%x: tensor<5x4x3xf32> {snn.kind = #snn.kind<input>}, %w: tensor<4x3xf32> {snn.kind = #snn.kind<parameter>, snn.name = "start"})
+    -> (tensor<4x3xf32> {snn.name = "y"}) {
+  // expected-error @+1 {{state 0 starts from a parameter of rank 2, whose rows are units; make it an input or a state of @main (snn.kind)}}
+  %f = snn.scan over(%xt = %x : tensor<5x4x3xf32>) state(%v = %w : tensor<4x3xf32>) -> (), (tensor<4x3xf32>) {
+    %i = arith.addf %xt, %v : tensor<4x3xf32>
+    snn.yield state(%i : tensor<4x3xf32>)
+  }
+  return %f : tensor<4x3xf32>
+}

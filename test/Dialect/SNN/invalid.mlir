@@ -397,7 +397,7 @@ func.func @f(%g: tensor<4x8xf32>, %p: tensor<4x8xf32>) {
 // -----
 
 func.func @f(%x: tensor<6x4x8xf32>) {
-  // expected-error @+1 {{'snn.split_time' op takes 'tensor<6x4x8xf32>' apart into segments of equal length, which 'tensor<2x4x4x8xf32>' does not hold}}
+  // expected-error @+1 {{'snn.split_time' op 'tensor<2x4x4x8xf32>' is not 'tensor<6x4x8xf32>' in segments of equal length}}
   snn.split_time %x : tensor<6x4x8xf32> -> tensor<2x4x4x8xf32>
   return
 }
@@ -405,7 +405,7 @@ func.func @f(%x: tensor<6x4x8xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x3x4x8xf32>) {
-  // expected-error @+1 {{'snn.merge_time' op takes 'tensor<6x4x8xf32, #snn.events<capacity = 3>>' apart into segments of equal length, which 'tensor<2x3x4x8xf32>' does not hold}}
+  // expected-error @+1 {{'snn.merge_time' op 'tensor<2x3x4x8xf32>' is not 'tensor<6x4x8xf32, #snn.events<capacity = 3>>' in segments of equal length}}
   snn.merge_time %x : tensor<2x3x4x8xf32> -> tensor<6x4x8xf32, #snn.events<capacity = 3>>
   return
 }

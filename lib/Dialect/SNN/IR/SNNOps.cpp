@@ -384,8 +384,7 @@ static LogicalResult checkSegments(Operation *op, Value steps, Value segments) {
               shape[0] * shape[1] == whole.getDimSize(0) &&
               shape.drop_front(2) == whole.getShape().drop_front();
   if (!fits || split.getEncoding() != whole.getEncoding() || split.getElementType() != whole.getElementType())
-    return op->emitOpError("takes ") << whole << " apart into segments of equal length, which " << split
-                                     << " does not hold";
+    return op->emitOpError() << split << " is not " << whole << " in segments of equal length";
   return success();
 }
 

@@ -173,8 +173,8 @@ struct SNNRecompute : spikeloom::snn::impl::SNNRecomputeBase<SNNRecompute> {
 
   void runOnOperation() override {
     if (every < 0) {
-      getOperation().emitError("option 'every' must be at least 1 (or 0: keep all tapes), found ")
-          << every.getValue();
+      getOperation().emitError("cannot be recomputed every ")
+          << every.getValue() << " steps; at least 1 is wanted, or 0 to keep all tapes";
       return signalPassFailure();
     }
     if (every == 0)
@@ -200,6 +200,9 @@ struct SNNRecompute : spikeloom::snn::impl::SNNRecomputeBase<SNNRecompute> {
       taken.insert(scan);
       pairs.emplace_back(scan, adjoint, every);
     }
+    if (pairs.empty())
+      getOperation().emitWarning("keeps all tapes: no scan of more than ")
+          << every.getValue() << " steps has one";
     for (Segments &pair : pairs)
       pair.rewrite();
   }
