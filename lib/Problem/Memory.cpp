@@ -217,8 +217,8 @@ TooLarge diagnose(const MemoryProblem &problem, const MemoryPlan &plan) {
       shares.push_back({request.family, request.kind, request.bytes});
   diagnosis.largest = largestShares(std::move(shares));
   diagnosis.remedies = {"--chips=N: more chips, fewer units a tile",
-                        "--batch=B: a smaller batch shrinks states, lists and tapes; "
-                        "--gradient-accumulation=K keeps the samples of a training step",
+                        ("--batch=B: a smaller batch shrinks states, lists and tapes; "
+                         "--gradient-accumulation=K keeps the samples of a training step"),
                         "--max-activity=F: shorter event lists shrink staging and tapes",
                         "--recompute=K: tapes of a training step hold K steps instead of all",
                         "--machine=FILE.json: a machine with tileMemoryBytes of at least " +

@@ -103,6 +103,7 @@ std::vector<bool> partialsOf(const Manifest &manifest) {
 std::vector<Geometry> geometriesOf(const Manifest &manifest) {
   std::vector<bool> partials = partialsOf(manifest);
   std::vector<Geometry> geometries;
+  geometries.reserve(manifest.buffers.size());
   for (size_t i = 0; i < manifest.buffers.size(); ++i)
     geometries.push_back(geometryOf(manifest, manifest.buffers[i], partials[i]));
   return geometries;

@@ -177,7 +177,7 @@ static bool hasFeature(const std::string &name) {
 #if defined(__x86_64__)
   // The builtin wants literals.
 #define FEATURE(text)                                                                                        \
-  if (name == text)                                                                                          \
+  if (name == (text))                                                                                        \
   return __builtin_cpu_supports(text)
   FEATURE("sse2");
   FEATURE("sse3");

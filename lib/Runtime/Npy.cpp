@@ -55,7 +55,9 @@ static const char *descriptor(DataType type) {
 /// The text after 'key': up to the next delimiter, without blanks; empty when the key is missing.
 static std::string valueOf(const std::string &header, const std::string &key, const char *end) {
   size_t at = header.find("'" + key + "'");
-  if (at == std::string::npos || (at = header.find(':', at)) == std::string::npos)
+  if (at != std::string::npos)
+    at = header.find(':', at);
+  if (at == std::string::npos)
     return "";
   at = header.find_first_not_of(' ', at + 1);
   size_t stop = at == std::string::npos ? at : header.find_first_of(end, at + 1);

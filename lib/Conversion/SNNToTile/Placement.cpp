@@ -10,6 +10,7 @@
 #include "spikeloom/Problem/Partition.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <cmath>
 
 namespace spikeloom {
 #define GEN_PASS_DEF_SNNPARTITIONPASS
@@ -229,7 +230,7 @@ struct PartitionPass : spikeloom::impl::SNNPartitionPassBase<PartitionPass> {
     remark::analysis(function.getLoc(), remark::RemarkOpts::name("partition").category("placement"))
         << llvm::formatv("placed {0} layers on {1} tiles; the busiest tile is {2} % above the lower bound",
                          classes.getClasses().size(), solved->tilesUsed,
-                         int64_t(solved->distance() * 100 + 0.5))
+                         std::llround(solved->distance() * 100))
                .str();
   }
 };

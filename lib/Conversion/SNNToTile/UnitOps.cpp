@@ -38,7 +38,7 @@ Value UnitStageEmitter::unit(Value value, unsigned k) {
 }
 
 /// A per-unit parameter ([N] or []), or the attribute that stands for it.
-Value UnitStageEmitter::perUnit(Value parameter, APFloat otherwise, Value c) {
+Value UnitStageEmitter::perUnit(Value parameter, const APFloat &otherwise, Value c) {
   if (!parameter)
     return b.f32(otherwise.convertToDouble());
   if (auto constant = parameter.getDefiningOp<arith::ConstantOp>())
@@ -53,7 +53,7 @@ Value UnitStageEmitter::perUnit(Value parameter, APFloat otherwise, Value c) {
 // Formulas
 //===----------------------------------------------------------------------===//
 
-static Value scaled(CodeletBuilder &b, APFloat factor, Value value) {
+static Value scaled(CodeletBuilder &b, const APFloat &factor, Value value) {
   if (factor.isExactlyValue(1.0))
     return value;
   return arith::MulFOp::create(b, b.f32(factor.convertToDouble()), value);

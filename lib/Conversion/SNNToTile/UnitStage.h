@@ -90,7 +90,7 @@ private:
 
   // Values.
   mlir::Value unit(mlir::Value value, unsigned k);
-  mlir::Value perUnit(mlir::Value parameter, llvm::APFloat otherwise, mlir::Value c);
+  mlir::Value perUnit(mlir::Value parameter, const llvm::APFloat &otherwise, mlir::Value c);
   mlir::Value loadOwn(mlir::Value value, mlir::Value c);
   mlir::Value ownArgument(const Storage &storage, tile::Access access);
   llvm::SmallVector<mlir::Value> at(const Storage &storage, llvm::ArrayRef<mlir::Value> indices);

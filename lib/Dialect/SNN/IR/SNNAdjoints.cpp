@@ -14,12 +14,12 @@ RankedTensorType spikeloom::snn::getCotangentType(Type type) {
   return events ? getEventTensor(type, events.getCapacity(), false) : getDense(type);
 }
 
-static Value splat(OpBuilder &builder, Location loc, Type type, APFloat value) {
+static Value splat(OpBuilder &builder, Location loc, Type type, const APFloat &value) {
   return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(getDense(type), value));
 }
 
 /// `value` times a constant, nothing for the constant 1.
-static Value scaled(OpBuilder &builder, Location loc, Value value, APFloat factor) {
+static Value scaled(OpBuilder &builder, Location loc, Value value, const APFloat &factor) {
   if (factor.isExactlyValue(1.0))
     return value;
   return arith::MulFOp::create(builder, loc, value, splat(builder, loc, value.getType(), factor));

@@ -49,7 +49,7 @@ LogicalResult GradientOp::verify() {
 LogicalResult ZeroEveryOp::verify() { return checkDense(*this, "value", getValue()); }
 
 /// A limit on gradients: positive.
-static LogicalResult checkLimit(Operation *op, StringRef what, APFloat limit) {
+static LogicalResult checkLimit(Operation *op, StringRef what, const APFloat &limit) {
   if (limit.isFinite() && limit > APFloat(0.0f))
     return success();
   return op->emitOpError("attribute '") << what << "' must be positive, found " << limit.convertToFloat();
@@ -98,7 +98,8 @@ LogicalResult SgdOp::verify() {
 }
 
 LogicalResult AdamOp::verify() {
-  for (auto [what, value] : {std::pair<StringRef, APFloat>{"beta1", getBeta1()}, {"beta2", getBeta2()}})
+  for (const auto &[what, value] :
+       {std::pair<StringRef, APFloat>{"beta1", getBeta1()}, {"beta2", getBeta2()}})
     if (!(value.convertToFloat() >= 0 && value.convertToFloat() < 1))
       return emitOpError("attribute '") << what << "' must lie in [0, 1), found " << value.convertToFloat();
   return verifyUpdate(*this, getClip());

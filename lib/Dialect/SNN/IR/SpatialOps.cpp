@@ -11,7 +11,8 @@ using namespace spikeloom::snn;
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 static SmallVector<int64_t> numbers(ArrayAttr array) {
-  return llvm::map_to_vector(array.getAsValueRange<IntegerAttr>(), [](APInt i) { return i.getSExtValue(); });
+  return llvm::map_to_vector(array.getAsValueRange<IntegerAttr>(),
+                             [](const APInt &i) { return i.getSExtValue(); });
 }
 
 static int64_t product(ArrayRef<int64_t> numbers) {

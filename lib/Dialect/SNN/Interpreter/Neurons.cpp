@@ -12,7 +12,8 @@ using namespace spikeloom::snn;
 
 /// A per-unit operand of shape [N], [] or the value's own shape, else the attribute that stands for it.
 struct PerUnit {
-  PerUnit(const Tensor *tensor, APFloat otherwise) : tensor(tensor), otherwise(otherwise.convertToFloat()) {}
+  PerUnit(const Tensor *tensor, const APFloat &otherwise)
+      : tensor(tensor), otherwise(otherwise.convertToFloat()) {}
   float at(int64_t index, int64_t units) const {
     if (!tensor)
       return otherwise;

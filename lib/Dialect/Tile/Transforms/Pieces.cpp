@@ -45,7 +45,8 @@ void spikeloom::tile::prefetchPieces(func::FuncOp host) {
                         [&](Value index) { return loop.isDefinedOutsideOfLoop(index); }))
         continue;
       SmallVector<Value> indices(load.getIndices());
-      if ((indices.back() = firstIndex(builder, loop, indices.back())))
+      indices.back() = firstIndex(builder, loop, indices.back());
+      if (indices.back())
         prefetchPiece(builder, loop.getLoc(), load.getMemref(), indices, 1);
     }
   });

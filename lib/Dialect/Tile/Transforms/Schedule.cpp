@@ -179,7 +179,9 @@ LogicalResult PhaseScheduler::run(int64_t chunk, const ChunkCosts &costs,
     chunk = chooseLength(*solved, costs);
   else if (feedback || int64_t(phase.getSteps()) % chunk != 0)
     chunk = 1;
-  if (chunk > 1 && failed(solved = solve(chunk)))
+  if (chunk > 1)
+    solved = solve(chunk);
+  if (failed(solved))
     return failure();
   setLength(chunk);
   phase.setInterval(solved->interval);

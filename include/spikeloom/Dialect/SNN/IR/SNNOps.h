@@ -17,7 +17,7 @@
 
 namespace spikeloom::snn {
 class YieldOp;
-}
+} // namespace spikeloom::snn
 
 #define GET_OP_CLASSES
 #include "spikeloom/Dialect/SNN/IR/SNNOps.h.inc"
