@@ -150,6 +150,24 @@ class Prepared:
         return Step(results, checkpoint, gradients)
 
 
+def given_states(sibling: Sibling, folder: Path) -> list[str]:
+    """Options for membranes and spikes before the first step, more spikes than a list holds among them."""
+    rng = np.random.default_rng(7)
+    shape = (sibling.net.batch, sibling.net.layers[0].units)
+    np.save(folder / "mem0.npy", rng.random(shape, np.float32))
+    np.save(folder / "spk0.npy", (rng.random(shape) < 0.3).astype(np.float32))
+    return [f"--input={state}={folder}/{state}.npy" for state in ("mem0", "spk0")]
+
+
+def step_differences(found: Step, expected: Step) -> list[str]:
+    """What differs in a bit of outputs, gradients and checkpoint."""
+    return [
+        *differences(found.outputs, expected.outputs),
+        *differences(found.gradients, expected.gradients),
+        *differences(found.checkpoint, expected.checkpoint),
+    ]
+
+
 def differences(found: Tensors, expected: Tensors) -> list[str]:
     """Names and first differing elements of tensors that differ in a bit."""
     lines = [f"only one side has '{name}'" for name in sorted(found.keys() ^ expected.keys())]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines import Prepared, Sibling, Step, differences, tool
+from engines import Prepared, Sibling, given_states, step_differences, tool
 from safetensors.numpy import save_file
 from siblings import SIBLINGS, lif
 
@@ -29,15 +29,6 @@ def prepared(sibling: Sibling, folder: Path, machine: str = "tiny") -> Prepared:
     return Prepared(sibling, machine, folder)
 
 
-def wrong(found: Step, expected: Step) -> list[str]:
-    """What differs in a bit."""
-    return [
-        *differences(found.outputs, expected.outputs),
-        *differences(found.gradients, expected.gradients),
-        *differences(found.checkpoint, expected.checkpoint),
-    ]
-
-
 @pytest.mark.parametrize("name", SIBLINGS)
 def test_same_bits_as_stored(name: str, tmp_path: Path) -> None:
     sibling = SIBLINGS[name]
@@ -47,7 +38,8 @@ def test_same_bits_as_stored(name: str, tmp_path: Path) -> None:
     again = prepared(recomputed(sibling, every), tmp_path / "again")
     strict, fast = again.run("strict", 1, STEPS), again.run("fast", 2, STEPS)
     for key, found in {"interpreter": again.interpret(STEPS), "strict": strict, "fast": fast}.items():
-        assert not wrong(found, expected), f"{key}:\n" + "\n".join(wrong(found, expected))
+        wrong = step_differences(found, expected)
+        assert not wrong, f"{key}:\n" + "\n".join(wrong)
     assert strict.cycles == fast.cycles
     assert strict.supersteps == fast.supersteps
 
@@ -56,16 +48,13 @@ def test_same_bits_as_stored(name: str, tmp_path: Path) -> None:
 def test_given_states(name: str, tmp_path: Path) -> None:
     """Membranes and spikes before the first step, which the loop over segments starts from."""
     sibling = SIBLINGS[name]
-    rng = np.random.default_rng(7)
-    shape = (sibling.net.batch, sibling.net.layers[0].units)
-    np.save(tmp_path / "mem0.npy", rng.random(shape, np.float32))
-    np.save(tmp_path / "spk0.npy", (rng.random(shape) < 0.3).astype(np.float32))
-    states = [f"--input={state}={tmp_path / state}.npy" for state in ("mem0", "spk0")]
+    states = given_states(sibling, tmp_path)
     expected = prepared(sibling, tmp_path / "stored").run("fast", 1, STEPS, *states)
     again = prepared(recomputed(sibling, 3), tmp_path / "again")
     for engine in ("strict", "fast"):
         found = again.run(engine, 2, STEPS, *states)
-        assert not wrong(found, expected), f"{engine}:\n" + "\n".join(wrong(found, expected))
+        wrong = step_differences(found, expected)
+        assert not wrong, f"{engine}:\n" + "\n".join(wrong)
 
 
 LONG = Sibling(Net(lif(90, 61, 10), inputs=40, steps=96, batch=4, slope=10.0, seed=51))

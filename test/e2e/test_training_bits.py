@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines import Prepared, differences
+from engines import Prepared, differences, given_states, step_differences
 from siblings import SIBLINGS
 
 MACHINES = {"tiny": "tiny", "forty": Path(__file__).parent / "machines" / "forty.json"}
@@ -22,9 +22,7 @@ def test_same_bits_everywhere(name: str, machine: str, tmp_path: Path) -> None:
     assert all(np.linalg.norm(value) > 0 for value in expected.gradients.values()), "a gradient of zero tests nothing"
     runs = {key: prepared.run(*key, STEPS) for key in [("strict", 1), ("strict", 2), ("fast", 1), ("fast", 2)]}
     for key, run in runs.items():
-        wrong = differences(run.outputs, expected.outputs)
-        wrong += differences(run.gradients, expected.gradients)
-        wrong += differences(run.checkpoint, expected.checkpoint)
+        wrong = step_differences(run, expected)
         assert not wrong, f"{key}:\n" + "\n".join(wrong)
         assert run.cycles == runs["strict", 1].cycles, key
         assert run.supersteps == runs["strict", 1].supersteps, key
@@ -35,11 +33,7 @@ def test_same_bits_everywhere(name: str, machine: str, tmp_path: Path) -> None:
 def test_given_states(name: str, tmp_path: Path) -> None:
     """Membranes and spikes of the step before the first, spikes beyond the capacity of their list among them."""
     sibling = SIBLINGS[name]
-    rng = np.random.default_rng(7)
-    shape = (sibling.net.batch, sibling.net.layers[0].units)
-    np.save(tmp_path / "mem0.npy", rng.random(shape, np.float32))
-    np.save(tmp_path / "spk0.npy", (rng.random(shape) < 0.3).astype(np.float32))
-    states = [f"--input={state}={tmp_path / state}.npy" for state in ("mem0", "spk0")]
+    states = given_states(sibling, tmp_path)
     prepared = Prepared(sibling, "tiny", tmp_path)
     expected = prepared.interpret(1, *states)
     for engine in ("strict", "fast"):
