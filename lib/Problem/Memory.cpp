@@ -216,9 +216,9 @@ TooLarge diagnose(const MemoryProblem &problem, const MemoryPlan &plan) {
     if (request.firstTile <= diagnosis.tile && diagnosis.tile < request.firstTile + request.tiles)
       shares.push_back({request.family, request.kind, request.bytes});
   diagnosis.largest = largestShares(std::move(shares));
-  diagnosis.remedies = {"--chips=N: more chips, fewer units a tile",
-                        ("--batch=B: a smaller batch shrinks states, lists and tapes; "
-                         "--gradient-accumulation=K keeps the samples of a training step"),
+  const char *batch = "--batch=B: a smaller batch shrinks states, lists and tapes; "
+                      "--gradient-accumulation=K keeps the samples of a training step";
+  diagnosis.remedies = {"--chips=N: more chips, fewer units a tile", batch,
                         "--max-activity=F: shorter event lists shrink staging and tapes",
                         "--recompute=K: tapes of a training step hold K steps instead of all",
                         "--machine=FILE.json: a machine with tileMemoryBytes of at least " +
