@@ -43,9 +43,7 @@ static std::string checkPort(const Manifest &manifest, const std::string &where,
 std::string checkConnections(const Manifest &manifest, uint64_t constantBytes) {
   for (size_t i = 0; i < manifest.buffers.size(); ++i)
     if (const Buffer &b = manifest.buffers[i]; b.content != -1)
-      if (std::string problem = checkContent(entry("buffer", int64_t(i), b.name), b, constantBytes);
-          !problem.empty())
-        return problem;
+      CHECK(checkContent(entry("buffer", int64_t(i), b.name), b, constantBytes));
   for (size_t i = 0; i < manifest.ports.size(); ++i) {
     const Port &p = manifest.ports[i];
     const std::string where = entry("port", int64_t(i), p.name);
@@ -53,8 +51,7 @@ std::string checkConnections(const Manifest &manifest, uint64_t constantBytes) {
       return where + ": its buffer has content, which nobody may write";
     if (p.connections == -1)
       continue;
-    if (std::string problem = checkPort(manifest, where, p); !problem.empty())
-      return problem;
+    CHECK(checkPort(manifest, where, p));
   }
   for (const Phase &phase : manifest.phases)
     for (const Stage &stage : phase.stages)
